@@ -1,0 +1,1 @@
+//! Where the engine meets clock, disk and socket.

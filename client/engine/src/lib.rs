@@ -1,0 +1,1 @@
+//! The client's pure state machine: events in, batches and effects out.

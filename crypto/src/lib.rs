@@ -1,0 +1,1 @@
+//! Sotto's cryptography: identity, prekeys, PQXDH, ratchet and sealing. Pure.

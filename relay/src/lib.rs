@@ -1,0 +1,1 @@
+//! The blind relay: stores and forwards what it cannot read.

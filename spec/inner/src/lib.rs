@@ -1,0 +1,1 @@
+//! What only clients can read: identity, prekeys, links and message contents.

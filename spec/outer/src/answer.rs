@@ -1,0 +1,143 @@
+//! What a relay answers.
+
+use minicbor::{Decode, Encode};
+
+use crate::{ConnectionNonce, OwnerSignature, RelayIdentity};
+
+/// The outcome of one command.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(flat)]
+pub enum Answer {
+    /// To `info`.
+    #[n(0)]
+    Info(#[n(0)] InfoAnswer),
+    /// Done, and durable.
+    #[n(1)]
+    Done,
+    /// Missing, suspended or not yours: one answer for all, in equal work.
+    #[n(2)]
+    Denied,
+    /// The mailbox's quota is used up.
+    #[n(3)]
+    Full {
+        /// When to try again, in seconds.
+        #[n(0)]
+        retry_after_secs: u32,
+    },
+    /// The relay sheds load, or a rate is exceeded.
+    #[n(4)]
+    Busy {
+        /// When to try again, in seconds.
+        #[n(0)]
+        retry_after_secs: u32,
+    },
+    /// The client's own doing; trying again changes nothing.
+    #[n(5)]
+    Refused {
+        /// What was wrong.
+        #[n(0)]
+        reason: RefusedReason,
+    },
+    /// To `subscribe`.
+    #[n(6)]
+    Subscribed(#[n(0)] Subscribed),
+    /// To `fetch`.
+    #[n(7)]
+    Bundle(#[n(0)] Bundle),
+}
+
+/// Why a command was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum RefusedReason {
+    /// The frame did not decode; the connection is closed after this.
+    #[n(0)]
+    Malformed,
+    /// Another wire version.
+    #[n(1)]
+    Version,
+    /// A number is over its limit.
+    #[n(2)]
+    Limit,
+    /// `info` comes first.
+    #[n(3)]
+    Order,
+}
+
+/// A relay's proof of identity, and what it allows.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct InfoAnswer {
+    /// The relay's wire version.
+    #[n(0)]
+    pub version: u8,
+    /// Who it is.
+    #[n(1)]
+    pub identity: RelayIdentity,
+    /// Fresh random bytes that this connection's signatures cover.
+    #[n(2)]
+    pub nonce: ConnectionNonce,
+    /// The identity's signature over [`crate::signed::welcome`].
+    #[n(3)]
+    pub signature: OwnerSignature,
+    /// What this relay allows.
+    #[n(4)]
+    pub limits: Limits,
+}
+
+/// The limits a client must know before it meets them.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Limits {
+    /// Envelopes a pairwise mailbox holds.
+    #[n(0)]
+    pub mailbox_envelopes_max: u32,
+    /// Payload bytes a mailbox holds.
+    #[n(1)]
+    pub mailbox_bytes_max: u64,
+    /// Longest time an envelope is kept, in seconds.
+    #[n(2)]
+    pub envelope_ttl_secs: u32,
+}
+
+/// The outcome of a subscribe, one entry a mailbox in the order of the frame.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Subscribed {
+    /// One each.
+    #[n(0)]
+    pub outcomes: Vec<LeaseOutcome>,
+}
+
+/// What the relay held against what a subscriber presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum LeaseOutcome {
+    /// It held one of the two leases, or none.
+    #[n(0)]
+    Same,
+    /// It held another one: this state was copied or restored.
+    #[n(1)]
+    Other,
+    /// No such mailbox of this owner.
+    #[n(2)]
+    Denied,
+}
+
+/// Sealed bundle parts.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Bundle {
+    /// The main part.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub main: Vec<u8>,
+    /// A one-time part; it is deleted at the relay.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub pair: Option<Vec<u8>>,
+    /// The last-resort part, where no one-time part is given.
+    #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    pub last_resort: Option<Vec<u8>>,
+}

@@ -1,0 +1,45 @@
+//! What a relay parses: frames, identifiers, limits, addresses and the bytes that owners sign.
+//!
+//! Everything here is visible to a relay, so nothing here may tell it more than `spec/ledger.md` admits. All types
+//! encode to deterministic CBOR (RFC 8949 §4.2) and decode strictly: what would not encode to the same bytes is refused.
+//!
+//! ```
+//! use sotto_outer::{ClientFrame, Command, EnvelopeId, Send, SendCapability, SendId};
+//!
+//! let frame = ClientFrame {
+//!     request: 7,
+//!     command: Command::Send(Send {
+//!         mailbox: SendId::from([1; 16]),
+//!         capability: SendCapability::from([2; 32]),
+//!         id: EnvelopeId::from([3; 16]),
+//!         ttl_secs: None,
+//!         payload: vec![0; 1024],
+//!         proof: None,
+//!     }),
+//! };
+//! assert_eq!(ClientFrame::decode(&frame.encode()), Ok(frame));
+//! ```
+
+mod address;
+mod answer;
+pub mod codec;
+mod command;
+mod frame;
+mod identifier;
+pub mod labels;
+pub mod limits;
+pub mod signed;
+
+pub use address::{AddressError, RelayAddress, Tls};
+pub use answer::{Answer, Bundle, InfoAnswer, LeaseOutcome, Limits, RefusedReason, Subscribed};
+pub use command::{
+    Ack, Command, Create, Delete, Fetch, Info, MailboxKind, Publish, Send, Subscribe, Subscription, Target,
+};
+pub use frame::{ClientFrame, Deliver, RelayFrame};
+pub use identifier::{
+    BundleId, CapabilityHash, ConnectionNonce, EnvelopeId, Lease, OwnerKey, OwnerSignature, ReceiveId, RelayIdentity,
+    SendCapability, SendId,
+};
+
+/// The one version number of this wire. Another one is refused, never negotiated.
+pub const VERSION: u8 = 0;

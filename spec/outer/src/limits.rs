@@ -1,0 +1,44 @@
+//! Every number of the outer protocol. `spec/registry.toml` lists them and a test compares.
+
+/// Largest encoded frame, in bytes, either way.
+pub const FRAME_BYTES_MAX: usize = 72 * 1024;
+/// Largest envelope payload, in bytes: the largest bucket.
+pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+/// Envelopes a pairwise mailbox holds.
+pub const MAILBOX_ENVELOPES_MAX: u32 = 1_000;
+/// Payload bytes a mailbox holds.
+pub const MAILBOX_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Envelopes a contact mailbox holds; the newest are refused first.
+pub const CONTACT_MAILBOX_ENVELOPES_MAX: u32 = 200;
+/// How long an envelope is kept, and the longest a sender may ask for.
+pub const ENVELOPE_TTL_SECS: u32 = 21 * 86_400;
+/// Days after its last subscribe that a mailbox lapses.
+pub const MAILBOX_LAPSE_DAYS: u32 = 365;
+/// How long the id of an acknowledged envelope is remembered.
+pub const ENVELOPE_ID_MEMORY_SECS: u32 = 600;
+/// Envelopes delivered and not yet acknowledged, per connection.
+pub const DELIVERY_WINDOW_ENVELOPES: usize = 128;
+/// Payload bytes delivered and not yet acknowledged, per connection.
+pub const DELIVERY_WINDOW_BYTES: usize = 4 * 1024 * 1024;
+/// Ids in one ack frame.
+pub const ACK_IDS_MAX: usize = 256;
+/// Mailboxes in one subscribe frame.
+pub const SUBSCRIBE_MAILBOXES_MAX: usize = 512;
+/// Mailboxes subscribed on one connection.
+pub const CONNECTION_MAILBOXES_MAX: usize = 4_096;
+/// One-time parts in one publish frame.
+pub const PUBLISH_PAIRS_MAX: usize = 25;
+/// One-time parts stored for one bundle.
+pub const BUNDLE_PAIRS_MAX: usize = 50;
+/// Bundle fetches answered with a one-time part before the rate sets in.
+pub const BUNDLE_FETCH_BURST: u32 = 6;
+/// After the burst, one fetch in this many seconds gets a one-time part.
+pub const BUNDLE_FETCH_INTERVAL_SECS: u32 = 600;
+/// Exact bytes of a bundle's sealed main part.
+pub const BUNDLE_MAIN_BYTES: usize = 3_072;
+/// Exact bytes of a bundle's sealed one-time or last-resort part.
+pub const BUNDLE_PART_BYTES: usize = 2_048;
+/// Longest token or proof of work, in bytes; neither is asked for yet.
+pub const ADMISSION_BYTES_MAX: usize = 1_024;
+/// Longest host name in a relay address, in bytes (RFC 1035 §2.3.4 allows 253; a link has no room for it).
+pub const HOST_BYTES_MAX: usize = 72;

@@ -1,0 +1,78 @@
+//! The exact bytes that owners and relays sign: a label, then fields of fixed length, so that no two differ in meaning alone.
+//!
+//! Who holds keys signs these bytes with Ed25519; who checks uses strict verification (RFC 8032 §5.1.7, no small-order keys).
+
+use crate::{BundleId, ConnectionNonce, Lease, Publish, ReceiveId, RelayIdentity, Target, labels};
+
+/// What the owner of a mailbox signs to subscribe: label, relay, connection, mailbox, both leases (an absent one is 17 bytes
+/// of zero, a present one is preceded by 1).
+pub fn subscribe(
+    relay: &RelayIdentity,
+    nonce: &ConnectionNonce,
+    mailbox: &ReceiveId,
+    confirmed: Option<&Lease>,
+    new: &Lease,
+) -> Vec<u8> {
+    let mut bytes = preamble(labels::SUBSCRIBE, relay, nonce);
+    bytes.extend_from_slice(mailbox.as_bytes());
+    bytes.push(u8::from(confirmed.is_some()));
+    bytes.extend_from_slice(confirmed.map_or(&[0; 16], |lease| lease.as_bytes()));
+    bytes.extend_from_slice(new.as_bytes());
+    bytes
+}
+
+/// What an owner signs to delete: label, relay, connection, kind of target, its id.
+pub fn delete(relay: &RelayIdentity, nonce: &ConnectionNonce, target: &Target) -> Vec<u8> {
+    let mut bytes = preamble(labels::DELETE, relay, nonce);
+    let (kind, id) = match target {
+        Target::Mailbox(id) => (0, id.as_bytes()),
+        Target::Bundle(id) => (1, id.as_bytes()),
+    };
+    bytes.push(kind);
+    bytes.extend_from_slice(id);
+    bytes
+}
+
+/// What the owner of a bundle signs to publish: label, relay, connection, bundle, then every part with its length before it.
+/// The signature field itself is not read.
+pub fn publish(relay: &RelayIdentity, nonce: &ConnectionNonce, publish: &Publish) -> Vec<u8> {
+    let Publish { bundle, owner, main, last_resort, pairs, signature: _ } = publish;
+    let mut bytes = preamble(labels::PUBLISH, relay, nonce);
+    bytes.extend_from_slice(BundleId::as_bytes(bundle));
+    bytes.extend_from_slice(owner.as_bytes());
+    push_part(&mut bytes, main.as_deref().unwrap_or_default());
+    push_part(&mut bytes, last_resort.as_deref().unwrap_or_default());
+    for pair in pairs {
+        push_part(&mut bytes, pair);
+    }
+    bytes
+}
+
+/// What a relay signs to prove its identity: label, its identity, the client's nonce, its own nonce for the connection, and
+/// the TLS exporter (RFC 9266 `EXPORTER-Channel-Binding`) where it ends TLS itself under a public certificate, else 32 bytes of zero.
+pub fn welcome(
+    relay: &RelayIdentity,
+    client_nonce: &ConnectionNonce,
+    nonce: &ConnectionNonce,
+    exporter: Option<&[u8; 32]>,
+) -> Vec<u8> {
+    let mut bytes = preamble(labels::WELCOME, relay, nonce);
+    bytes.extend_from_slice(client_nonce.as_bytes());
+    bytes.extend_from_slice(exporter.unwrap_or(&[0; 32]));
+    bytes
+}
+
+fn preamble(label: &[u8], relay: &RelayIdentity, nonce: &ConnectionNonce) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.push(u8::try_from(label.len()).expect("labels are short"));
+    bytes.extend_from_slice(label);
+    bytes.extend_from_slice(relay.as_bytes());
+    bytes.extend_from_slice(nonce.as_bytes());
+    bytes
+}
+
+fn push_part(bytes: &mut Vec<u8>, part: &[u8]) {
+    let len = u32::try_from(part.len()).expect("a part fits a frame");
+    bytes.extend_from_slice(&len.to_be_bytes());
+    bytes.extend_from_slice(part);
+}
