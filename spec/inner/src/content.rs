@@ -1,0 +1,168 @@
+//! What a packet says once both ratchets and the body have opened.
+
+use minicbor::{Decode, Encode};
+use sotto_outer::{
+    codec::{self, CodecError},
+    fixed_bytes,
+};
+
+use crate::{
+    MailboxAddress, RepairBundle,
+    limits::{HELLO_TEXT_BYTES_MAX, NAME_BYTES_MAX, RECEIPT_IDS_MAX, TEXT_BYTES_MAX},
+};
+
+fixed_bytes!(
+    /// Random name of a content. Receivers show and count it once, however often it arrives.
+    ContentId, 16
+);
+
+/// A hybrid logical clock's reading: milliseconds since 1970 in the upper 48 bits, a counter in the lower 16. Orders a
+/// conversation the same for both, and never runs backwards at its author.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct HybridTime(#[n(0)] pub u64);
+
+impl HybridTime {
+    /// The wall-clock part, Unix milliseconds.
+    pub const fn millis(self) -> u64 {
+        self.0 >> 16
+    }
+
+    /// The first reading of a millisecond.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis << 16)
+    }
+
+    /// The reading after this one at wall-clock `now_millis`: later than both.
+    #[must_use]
+    pub fn next(self, now_millis: u64) -> Self {
+        Self::from_millis(now_millis).max(Self(self.0 + 1))
+    }
+}
+
+/// One content: a name, a time and what it says.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Content {
+    /// Its name.
+    #[n(0)]
+    pub id: ContentId,
+    /// Its author's clock when it was written.
+    #[n(1)]
+    pub time: HybridTime,
+    /// What it says.
+    #[n(2)]
+    pub body: Body,
+}
+
+/// What a content says. New kinds take new numbers in `spec/registry.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(flat)]
+pub enum Body {
+    /// The first of an initiator: who I am, where to answer.
+    #[n(0)]
+    Hello {
+        /// The initiator's name.
+        #[n(0)]
+        name: String,
+        /// The initiator's pairwise mailbox for this contact.
+        #[n(1)]
+        mailbox: MailboxAddress,
+        /// A short text, shown with the request.
+        #[n(2)]
+        text: Option<String>,
+    },
+    /// The first of a responder: accepted, and where to write from now on.
+    #[n(1)]
+    Accept {
+        /// The responder's name.
+        #[n(0)]
+        name: String,
+        /// The responder's pairwise mailbox for this contact.
+        #[n(1)]
+        mailbox: MailboxAddress,
+    },
+    /// A text message.
+    #[n(2)]
+    Text {
+        /// Plain text, at most `TEXT_BYTES_MAX` bytes.
+        #[n(0)]
+        text: String,
+    },
+    /// These contents arrived and are stored.
+    #[n(3)]
+    Receipt {
+        /// 1 to `RECEIPT_IDS_MAX` content ids.
+        #[n(0)]
+        delivered: Vec<ContentId>,
+    },
+    /// Keys for repair, replacing those sent before.
+    #[n(4)]
+    Repair(#[n(0)] RepairBundle),
+    /// The first of a repaired session: where to write, in case that changed.
+    #[n(5)]
+    Repaired {
+        /// The sender's pairwise mailbox for this contact.
+        #[n(0)]
+        mailbox: MailboxAddress,
+    },
+    /// Typing began or stopped. Travels in ephemeral packets alone.
+    #[n(6)]
+    Typing {
+        /// Whether it began.
+        #[n(0)]
+        active: bool,
+    },
+}
+
+/// Why a content was refused. The peer's doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContentError {
+    /// Not a content of this version.
+    #[error("content does not decode: {0}")]
+    Codec(#[from] CodecError),
+    /// Longer or more than allowed.
+    #[error("content exceeds a limit")]
+    Limit,
+}
+
+impl Content {
+    /// Deterministic CBOR.
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Decodes a content and checks its bounds.
+    ///
+    /// # Errors
+    /// [`ContentError`], for anything else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ContentError> {
+        let content: Self = codec::decode(bytes, crate::limits::BUCKETS[3])?;
+        content.body.validate()?;
+        Ok(content)
+    }
+}
+
+impl Body {
+    /// Checks the bounds that decoding alone does not.
+    ///
+    /// # Errors
+    /// [`ContentError::Limit`].
+    pub fn validate(&self) -> Result<(), ContentError> {
+        let name_fits = |name: &str| name.len() <= NAME_BYTES_MAX;
+        let address_fits = |mailbox: &MailboxAddress| mailbox.relay.validate().is_ok();
+        let fits = match self {
+            Self::Hello { name, mailbox, text } => {
+                name_fits(name)
+                    && address_fits(mailbox)
+                    && text.as_ref().is_none_or(|text| text.len() <= HELLO_TEXT_BYTES_MAX)
+            }
+            Self::Accept { name, mailbox } => name_fits(name) && address_fits(mailbox),
+            Self::Text { text } => text.len() <= TEXT_BYTES_MAX,
+            Self::Receipt { delivered } => (1..=RECEIPT_IDS_MAX).contains(&delivered.len()),
+            Self::Repair(_) | Self::Typing { active: _ } => true,
+            Self::Repaired { mailbox } => address_fits(mailbox),
+        };
+        if fits { Ok(()) } else { Err(ContentError::Limit) }
+    }
+}
