@@ -40,5 +40,5 @@ pub const BUNDLE_MAIN_BYTES: usize = 3_072;
 pub const BUNDLE_PART_BYTES: usize = 2_048;
 /// Longest token or proof of work, in bytes; neither is asked for yet.
 pub const ADMISSION_BYTES_MAX: usize = 1_024;
-/// Longest host name in a relay address, in bytes (RFC 1035 §2.3.4 allows 253; a link has no room for it).
-pub const HOST_BYTES_MAX: usize = 72;
+/// Longest host name in a relay address, in bytes (RFC 1035 §2.3.4 allows 253; a link of 200 bytes has no room for them).
+pub const HOST_BYTES_MAX: usize = 63;
