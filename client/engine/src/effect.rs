@@ -1,0 +1,154 @@
+//! What goes out, after the commit.
+
+use sotto_inner::{ContentId, Link};
+use sotto_outer::{ClientFrame, RelayAddress, RelayIdentity};
+
+use crate::{ContactId, Happening, MessageStatus, Ticket, Timestamp};
+
+/// One thing for the driver to do.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Keep a connection to this relay from now on, dialling again as often as needed. Repeats are harmless.
+    Connect(RelayAddress),
+    /// Send a frame on the standing connection; without one, drop it: the engine asks anew after the next `Connected`.
+    Transmit(RelayIdentity, ClientFrame),
+    /// This relay's connection is of no use now: close it and dial again after a back-off.
+    Close(RelayIdentity),
+    /// Send `Event::Woken` at this time. Replaces the time asked for before.
+    WakeAt(Timestamp),
+    /// Tell whoever watches.
+    Show(Change),
+    /// Tell a person who looks elsewhere.
+    Notify(Notice),
+}
+
+/// Something a view may want to draw.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// An intent's answer.
+    Answered {
+        /// Whose.
+        ticket: Ticket,
+        /// How it went.
+        result: Result<Outcome, IntentError>,
+    },
+    /// Something happened, and stands in the journal under this sequence.
+    Happened {
+        /// Where it stands.
+        sequence: u64,
+        /// What.
+        happening: Happening,
+    },
+    /// A contact types, or stopped. Not in the journal.
+    Typing {
+        /// Who.
+        contact: ContactId,
+        /// Whether they type.
+        active: bool,
+    },
+    /// A relay proved its identity; mailboxes are being subscribed.
+    Online {
+        /// Which.
+        relay: RelayIdentity,
+    },
+    /// The connection to a relay is gone.
+    Offline {
+        /// Which.
+        relay: RelayIdentity,
+    },
+    /// What waited at a relay has arrived, been stored and acknowledged.
+    CaughtUp {
+        /// Which.
+        relay: RelayIdentity,
+    },
+    /// A relay is not who its address says, or speaks another version.
+    RelayRefused {
+        /// Which.
+        relay: RelayIdentity,
+        /// Why.
+        problem: RelayProblem,
+    },
+}
+
+/// Why nothing is said to a relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RelayProblem {
+    /// Its proof does not fit the pinned identity.
+    #[error("the server at this address is not the relay it should be: nothing was sent to it")]
+    WrongIdentity,
+    /// Another version of the protocol.
+    #[error("this relay speaks another version of the protocol: update Sotto, or ask the relay's host to")]
+    WrongVersion,
+}
+
+/// How an intent went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// A link to give away.
+    Link(Link),
+    /// The contact this is about.
+    Contact(ContactId),
+    /// A message, stored and on its way.
+    Message {
+        /// Its conversation.
+        chat: ContactId,
+        /// Its id.
+        id: ContentId,
+        /// Where it is.
+        status: MessageStatus,
+    },
+}
+
+/// Why an intent was not carried out. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IntentError {
+    /// There is an account already.
+    #[error("this profile has an account already")]
+    ProfileExists,
+    /// There is no account yet.
+    #[error("this profile has no account yet: run `sotto-cli init` first")]
+    NoProfile,
+    /// A name that is empty or too long.
+    #[error("a name has 1 to 64 bytes")]
+    Name,
+    /// A text that is empty or too long.
+    #[error("a message has 1 to 60,000 bytes; the text with a request at most 256")]
+    Text,
+    /// No such contact.
+    #[error("no such contact")]
+    NoContact,
+    /// The contact is not in a state for this: a request not accepted, a contact blocked.
+    #[error("this contact is not connected: {0}")]
+    NotConnected(&'static str),
+    /// A link to oneself.
+    #[error("this is your own link: give it to the person you want to talk to")]
+    OwnLink,
+    /// Already a contact.
+    #[error("you are connected with this person already")]
+    AlreadyConnected,
+    /// The numbers differ.
+    #[error(
+        "the safety numbers differ: either one was mistyped, or someone stands between you. Do not send secrets; compare again"
+    )]
+    SafetyNumberDiffers,
+    /// Not a safety number.
+    #[error("a safety number has 60 digits")]
+    SafetyNumberFormat,
+}
+
+/// A desktop notification's cause. What it may tell of the content is the viewer's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A message came.
+    Message {
+        /// Whose.
+        chat: ContactId,
+    },
+    /// Someone asks to connect.
+    Request {
+        /// Who.
+        contact: ContactId,
+    },
+}

@@ -1,0 +1,123 @@
+//! What comes in: a start, a person's intents, what relays do, and time.
+
+use sotto_inner::{Link, RootKey};
+use sotto_outer::{RelayAddress, RelayFrame, RelayIdentity};
+
+/// A contact is named by the root of its account.
+pub type ContactId = RootKey;
+
+/// Chosen by the caller of an intent; its answer carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// One thing that happened outside the engine.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The process started. Comes first, once.
+    Started,
+    /// A person wants something.
+    Intent {
+        /// To answer to.
+        ticket: Ticket,
+        /// What.
+        intent: Intent,
+    },
+    /// A connection to a relay stands; nothing was said on it yet.
+    Connected {
+        /// Which relay was dialled.
+        relay: RelayIdentity,
+        /// The TLS exporter (RFC 9266), where a public certificate carries TLS.
+        exporter: Option<[u8; 32]>,
+    },
+    /// The connection is gone.
+    Disconnected {
+        /// Which relay's.
+        relay: RelayIdentity,
+    },
+    /// A relay sent a frame.
+    FrameReceived {
+        /// Which relay.
+        relay: RelayIdentity,
+        /// What it sent.
+        frame: RelayFrame,
+    },
+    /// The time asked for by `Effect::WakeAt` has come, or the clock jumped.
+    Woken,
+}
+
+/// What a person, or a program in their name, wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Make the account of this empty profile.
+    CreateProfile {
+        /// The person's name, told to contacts only.
+        name: String,
+        /// The relay that keeps their mailboxes.
+        relay: RelayAddress,
+    },
+    /// Change the name told to contacts from now on.
+    SetName {
+        /// The new name.
+        name: String,
+    },
+    /// Get a link to give away: the contact address, or a new one-time invitation.
+    Invite {
+        /// One-time.
+        once: bool,
+    },
+    /// Write to the owner of a link for the first time.
+    Connect {
+        /// Their link.
+        link: Link,
+        /// Shown with the request.
+        text: Option<String>,
+    },
+    /// Accept a contact request.
+    Accept {
+        /// Whose.
+        contact: ContactId,
+    },
+    /// Decline a request; its sender learns nothing.
+    Decline {
+        /// Whose.
+        contact: ContactId,
+    },
+    /// Take nothing more from a contact.
+    Block {
+        /// Whom.
+        contact: ContactId,
+    },
+    /// Note that the safety number was compared and matches.
+    Verify {
+        /// Whose.
+        contact: ContactId,
+        /// The number the person read from the other's device, digits and spaces.
+        number: String,
+    },
+    /// Send a text.
+    Send {
+        /// To whom.
+        contact: ContactId,
+        /// The text.
+        text: String,
+        /// A second intent with the same key answers with the first one's message.
+        idempotency_key: Option<String>,
+    },
+    /// Tell that typing began or stopped; lost if the other is away.
+    Typing {
+        /// To whom.
+        contact: ContactId,
+        /// Whether it began.
+        active: bool,
+    },
+    /// All messages of a contact up to now were seen.
+    MarkRead {
+        /// Whose.
+        contact: ContactId,
+    },
+    /// A consumer of the event stream has what came up to here; the stream may forget it.
+    AckJournal {
+        /// Last sequence consumed.
+        sequence: u64,
+    },
+}
