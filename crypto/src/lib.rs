@@ -1,1 +1,29 @@
 //! Sotto's cryptography: identity, prekeys, PQXDH, ratchet and sealing. Pure.
+//!
+//! Randomness is an argument of each call, time is an argument where it matters, and nothing here touches a clock, a
+//! socket or a file. What leaves this crate opens or verifies, or it is an error that says whose doing it was.
+
+mod aead;
+mod error;
+mod handshake;
+mod identity;
+mod kdf;
+mod mlkem;
+mod owner_keys;
+mod padding;
+mod prekey;
+mod safety_number;
+mod secret;
+mod session_id;
+mod signature;
+mod x25519;
+mod xwing;
+
+pub use error::{PeerMisbehaved, StateError};
+pub use handshake::{check_handshake, handshake_id};
+pub use identity::{DeviceKeys, Root, Succession, manifest_hash, succession, verify_manifest};
+pub use owner_keys::{OwnerKeys, verify_relay};
+pub use prekey::{PrekeySecret, verify_prekey};
+pub use safety_number::{NotASafetyNumber, SafetyNumber, safety_number};
+pub use session_id::SessionId;
+pub use x25519::PrivateKey;
