@@ -4,7 +4,9 @@
 //! socket or a file. What leaves this crate opens or verifies, or it is an error that says whose doing it was.
 
 mod aead;
+mod bundle;
 mod error;
+mod first_seal;
 mod handshake;
 mod identity;
 mod kdf;
@@ -19,7 +21,11 @@ mod signature;
 mod x25519;
 mod xwing;
 
+pub use bundle::{VerifiedBundle, VerifiedRepair, open_bundle, seal_main, seal_part, verify_repair_bundle};
 pub use error::{PeerMisbehaved, StateError};
+pub use first_seal::{
+    TooLong, first_packet_capacity, first_seal_id, open_first, open_repair, repair_tag, seal_first, seal_repair,
+};
 pub use handshake::{check_handshake, handshake_id};
 pub use identity::{DeviceKeys, Root, Succession, manifest_hash, succession, verify_manifest};
 pub use owner_keys::{OwnerKeys, verify_relay};
