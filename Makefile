@@ -1,0 +1,27 @@
+# The commands of this repository; `make help` lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+SEEDS ?= 1000
+
+.PHONY: help run test bench simulate advisories
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: ## a relay on this machine, and two people who meet and talk through it
+	@tools/run-demo
+
+test: ## formatting, clippy, licences, all tests
+	@tools/test
+
+bench: ## speed of the cryptography and of the relay, each beside its limit
+	@. tools/setup.sh && need_packages && need_rust && \
+		cargo bench --locked -p sotto-crypto && cargo bench --locked -p sotto-relay
+
+simulate: ## many people, crashes and losses from seeds: make simulate SEEDS=1000
+	@. tools/setup.sh && need_packages && need_rust && \
+		SEEDS=$(SEEDS) cargo test --locked --release -p sotto-tests --test scenarios simulate -- --nocapture
+
+advisories: ## known weaknesses of our dependencies (needs a network)
+	@. tools/setup.sh && need_rust && need_cargo_command cargo-deny "$$deny_version" && cargo deny check advisories
