@@ -1,1 +1,35 @@
-//! Connections to relays.
+//! Connections to relays: one task a relay that dials, proves the pin, carries frames both ways and dials again.
+//!
+//! Nothing here knows what a frame means or who may read it. Memory is bounded: a reader that is slow to take events makes
+//! its relays wait, and a relay that is slow to take frames loses its connection.
+//!
+//! ```no_run
+//! # async fn example(address: sotto_outer::RelayAddress) {
+//! let (events, mut inbox) = tokio::sync::mpsc::channel(sotto_net::EVENTS_MAX);
+//! let relay = sotto_net::RelayTask::spawn(address, events);
+//! while let Some(event) = inbox.recv().await {
+//!     if let sotto_net::What::Connected { exporter: _ } = event.what {
+//!         relay.close(event.connection); // and it dials again after a back-off
+//!     }
+//! }
+//! relay.stop().await;
+//! # }
+//! ```
+
+mod backoff;
+mod connection;
+mod error;
+mod relay_task;
+#[cfg(test)]
+mod test_relay;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+pub use backoff::Backoff;
+pub use connection::Connection;
+pub use error::{Doing, NetError};
+pub use relay_task::{ConnectionNumber, NetEvent, RelayTask, What};
+
+/// A good size for the channel of events: this many frames wait for a slow engine, then relays wait.
+pub const EVENTS_MAX: usize = 256;
