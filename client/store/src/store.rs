@@ -1,0 +1,199 @@
+//! A profile's store: making it, opening it, its ways in, its connections.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::Connection;
+
+use crate::{
+    Passphrase, Reader, RecoveryKey, SlotKind, StoreError, Transaction, database,
+    files::{self, Layout, LockGuard},
+    key_file::KeyFile,
+    secret::{DatabaseKey, random},
+    slot::Slot,
+};
+
+/// What a profile is created or opened with.
+#[derive(Debug)]
+pub enum Unlock {
+    /// A passphrase. Its slot takes a moment (Argon2id, 64 MiB).
+    Passphrase(Passphrase),
+    /// The system's keyring, which may ask the person to unlock it; the call waits for that.
+    Keyring,
+    /// The recovery key.
+    Recovery(RecoveryKey),
+}
+
+/// An open profile: the connection that writes, and the lock that keeps others out.
+pub struct Store {
+    // In this order they are dropped: the lock goes last.
+    connection: Connection,
+    key: DatabaseKey,
+    folder: PathBuf,
+    _lock: LockGuard,
+}
+
+impl Store {
+    /// Creates a profile in a folder, which is made if it is not there, and opens it. A crash leaves a whole profile or none.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`], [`StoreError::InUse`], [`StoreError::KeyringUnavailable`], [`StoreError::Full`],
+    /// [`StoreError::Io`].
+    pub fn create(profile: &Path, unlock: &Unlock) -> Result<Self, StoreError> {
+        files::create_folder(profile)?;
+        let layout = Layout::of(profile);
+        let lock = layout.lock()?;
+        if layout.store().try_exists()? {
+            return Err(StoreError::AlreadyExists);
+        }
+        let key = DatabaseKey::new(random()?);
+        let slot = unlock.new_slot(&key)?;
+        build(&layout, &key, slot).inspect_err(|_| drop(files::remove_folder(&layout.draft())))?;
+        Self::assemble(&layout, key, lock)
+    }
+
+    /// Opens a profile.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::InUse`], the refusals of the slot, [`StoreError::Damaged`],
+    /// [`StoreError::WrongVersion`], [`StoreError::Full`], [`StoreError::Io`].
+    pub fn open(profile: &Path, unlock: &Unlock) -> Result<Self, StoreError> {
+        let layout = Layout::of(profile);
+        if !layout.store().try_exists()? {
+            return Err(StoreError::NotFound);
+        }
+        let lock = layout.lock()?;
+        let key = unlock.open(&KeyFile::read(&layout.store())?)?;
+        Self::assemble(&layout, key, lock)
+    }
+
+    /// The ways to open a profile, for choosing what to ask the person. Needs no secret and no lock.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Damaged`], [`StoreError::WrongVersion`], [`StoreError::Io`].
+    pub fn slots(profile: &Path) -> Result<Vec<SlotKind>, StoreError> {
+        let folder = Layout::of(profile).store();
+        if !folder.try_exists()? {
+            return Err(StoreError::NotFound);
+        }
+        Ok(KeyFile::read(&folder)?.kinds())
+    }
+
+    /// Opens the transaction that writes.
+    ///
+    /// # Errors
+    /// [`StoreError`], if the database cannot be read.
+    pub fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
+        Transaction::begin(&mut self.connection)
+    }
+
+    /// A further connection, for reading beside the transactions. Drop it before the store, so that closing can fold in the
+    /// write-ahead log.
+    ///
+    /// # Errors
+    /// [`StoreError`], if the database cannot be opened.
+    pub fn reader(&self) -> Result<Reader, StoreError> {
+        Ok(Reader::new(database::open_reader(&self.folder, &self.key)?))
+    }
+
+    /// Adds a way in, or replaces the one of its kind. Earlier copies of the key file still open with what they were locked
+    /// with.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyringUnavailable`], [`StoreError::Full`], [`StoreError::Io`].
+    pub fn add_slot(&mut self, unlock: &Unlock) -> Result<(), StoreError> {
+        let mut keys = KeyFile::read(&self.folder)?;
+        let replaced = keys.put(unlock.new_slot(&self.key)?);
+        keys.write(&self.folder)?;
+        if let Some(slot) = replaced {
+            slot.forget();
+        }
+        Ok(())
+    }
+
+    /// Removes a way in; never the last.
+    ///
+    /// # Errors
+    /// [`StoreError::LastSlot`], [`StoreError::NoSuchSlot`], [`StoreError::Full`], [`StoreError::Io`].
+    pub fn remove_slot(&mut self, kind: SlotKind) -> Result<(), StoreError> {
+        let mut keys = KeyFile::read(&self.folder)?;
+        let removed = keys.remove(kind)?;
+        keys.write(&self.folder)?;
+        removed.forget();
+        Ok(())
+    }
+
+    /// Changes the passphrase for someone who knows the old one.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongPassphrase`], [`StoreError::NoSuchSlot`], [`StoreError::Full`], [`StoreError::Io`].
+    pub fn change_passphrase(&mut self, old: &Passphrase, new: Passphrase) -> Result<(), StoreError> {
+        KeyFile::read(&self.folder)?.slot(SlotKind::Passphrase)?.open_with_passphrase(old)?;
+        self.add_slot(&Unlock::Passphrase(new))
+    }
+
+    /// Draws a recovery key, adds its slot in place of an older one, and gives the key to be shown once.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Io`].
+    pub fn add_recovery_key(&mut self) -> Result<RecoveryKey, StoreError> {
+        let unlock = Unlock::Recovery(RecoveryKey::generate()?);
+        self.add_slot(&unlock)?;
+        let Unlock::Recovery(key) = unlock else { unreachable!("made two lines above") };
+        Ok(key)
+    }
+
+    /// Folds the write-ahead log into the database and empties it, so that what was deleted is gone from the files. With a
+    /// snapshot open elsewhere it does what it can.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Io`].
+    pub fn checkpoint(&mut self) -> Result<(), StoreError> {
+        Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+    }
+
+    fn assemble(layout: &Layout, key: DatabaseKey, lock: LockGuard) -> Result<Self, StoreError> {
+        let folder = layout.store();
+        let connection = database::open_writer(&folder, &key)?;
+        database::check_format(&connection)?;
+        Ok(Self { connection, key, folder, _lock: lock })
+    }
+}
+
+/// Secrets and paths stay inside.
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connection: _, key, folder: _, _lock: _ } = self;
+        f.debug_struct("Store").field("key", key).finish_non_exhaustive()
+    }
+}
+
+impl Unlock {
+    fn new_slot(&self, key: &DatabaseKey) -> Result<Slot, StoreError> {
+        match self {
+            Self::Passphrase(passphrase) => Slot::for_passphrase(key, passphrase),
+            Self::Keyring => Slot::for_keyring(key),
+            Self::Recovery(recovery) => Slot::for_recovery(key, recovery),
+        }
+    }
+
+    fn open(&self, keys: &KeyFile) -> Result<DatabaseKey, StoreError> {
+        match self {
+            Self::Passphrase(passphrase) => keys.slot(SlotKind::Passphrase)?.open_with_passphrase(passphrase),
+            Self::Keyring => keys.slot(SlotKind::Keyring)?.open_with_keyring(),
+            Self::Recovery(recovery) => keys.slot(SlotKind::Recovery)?.open_with_recovery(recovery),
+        }
+    }
+}
+
+/// Builds a whole store aside, then puts it in place by one rename.
+fn build(layout: &Layout, key: &DatabaseKey, slot: Slot) -> Result<(), StoreError> {
+    let draft = layout.draft();
+    files::remove_folder(&draft)?;
+    files::create_folder(&draft)?;
+    database::create(&draft, key)?;
+    KeyFile::new(slot).write(&draft)?;
+    layout.publish()
+}
