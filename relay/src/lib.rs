@@ -1,1 +1,18 @@
 //! The blind relay: stores and forwards what it cannot read.
+//!
+//! It knows mailboxes, not people: random ids, the hash of what a sender must show, an owner's key that is fresh for each
+//! mailbox. What is in an envelope or a bundle it never learns. This crate depends on `sotto-outer` alone of this house, so
+//! what could be read it cannot even name.
+//!
+//! - [`core`] has the rules: pure, no clock, no socket, no disk.
+//! - `command` has one file for each operation.
+//! - [`storage`] keeps what must last: SQLite for real, memory for a simulated world.
+
+mod access;
+mod command;
+pub mod core;
+pub mod storage;
+mod time;
+
+pub use access::Identity;
+pub use time::{Day, Timestamp};

@@ -1,0 +1,75 @@
+//! `info`: the relay proves who it is on this connection, and tells its limits. Everything else comes after it.
+
+use sotto_outer::{Answer, Info, InfoAnswer, RefusedReason, VERSION};
+
+use crate::core::{Asker, Core, Turn};
+
+pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, info: &Info) {
+    if info.version != VERSION {
+        return turn.refuse(asker, RefusedReason::Version);
+    }
+    let Some(connection) = core.connections.get_mut(&asker.conn) else { return };
+    connection.greeted = true;
+    let answer = InfoAnswer {
+        version: VERSION,
+        identity: *core.identity.public(),
+        nonce: connection.nonce,
+        signature: core.identity.welcome(&info.nonce, &connection.nonce),
+        limits: core.config.limits.clone(),
+    };
+    turn.answer(asker, Answer::Info(answer));
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::{Signature, VerifyingKey};
+    use sotto_outer::{Command, ConnectionNonce, Fetch, signed};
+
+    use super::*;
+    use crate::command::testing::House;
+
+    fn ask(version: u8) -> Command {
+        Command::Info(Info { version, nonce: ConnectionNonce::from([9; 32]) })
+    }
+
+    #[test]
+    fn the_relay_signs_both_nonces() {
+        let mut house = House::new();
+        let conn = house.open();
+        let Answer::Info(answer) = house.ask(conn, ask(VERSION)) else { panic!("no info") };
+        let bytes = signed::welcome(&answer.identity, &ConnectionNonce::from([9; 32]), &answer.nonce, None);
+        let key = VerifyingKey::from_bytes(answer.identity.as_bytes()).unwrap();
+        assert!(key.verify_strict(&bytes, &Signature::from_bytes(answer.signature.as_bytes())).is_ok());
+    }
+
+    #[test]
+    fn each_connection_has_its_own_nonce() {
+        let mut house = House::new();
+        let (first, second) = (house.open(), house.open());
+        let (Answer::Info(first), Answer::Info(second)) =
+            (house.ask(first, ask(VERSION)), house.ask(second, ask(VERSION)))
+        else {
+            panic!("no info")
+        };
+        assert_ne!(first.nonce, second.nonce);
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let mut house = House::new();
+        let conn = house.open();
+        assert_eq!(house.ask(conn, ask(VERSION + 1)), Answer::Refused { reason: RefusedReason::Version });
+        let fetch = Command::Fetch(Fetch { bundle: [1; 16].into(), proof: None });
+        assert_eq!(house.ask(conn, fetch), Answer::Refused { reason: RefusedReason::Order });
+    }
+
+    #[test]
+    fn nothing_goes_before_info() {
+        let mut house = House::new();
+        let conn = house.open();
+        let fetch = Command::Fetch(Fetch { bundle: [1; 16].into(), proof: None });
+        assert_eq!(house.ask(conn, fetch.clone()), Answer::Refused { reason: RefusedReason::Order });
+        house.ask(conn, ask(VERSION));
+        assert_eq!(house.ask(conn, fetch), Answer::Denied);
+    }
+}

@@ -1,0 +1,266 @@
+//! A relay in a test: the real core with the store in memory, one answer at a time.
+
+use ed25519_dalek::{Signer, SigningKey};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use sotto_outer::{
+    Ack, Answer, BundleId, ClientFrame, Command, ConnectionNonce, Create, Delete, Deliver, EnvelopeId, Info, Lease,
+    MailboxKind, OwnerKey, OwnerSignature, Publish, ReceiveId, RelayFrame, RelayIdentity, Send, SendCapability, SendId,
+    Subscribe, Subscription, Target, VERSION, signed,
+};
+
+use crate::{
+    Identity, Timestamp,
+    access::capability_hash,
+    core::{Config, Conn, Context, Core, Input, Output},
+    storage::{NewEnvelope, Op, Outcome, memory::MemoryStorage},
+};
+
+/// One relay, its store, and what it has sent to whom.
+pub(crate) struct House {
+    pub(crate) core: Core,
+    pub(crate) storage: MemoryStorage,
+    now: Timestamp,
+    rng: ChaCha20Rng,
+    storage_fails: bool,
+    next_conn: u64,
+    next_request: u32,
+    sent: Vec<(Conn, RelayFrame)>,
+}
+
+/// Somebody with a mailbox and a bundle.
+pub(crate) struct Owner {
+    key: SigningKey,
+    seed: u8,
+    kind: MailboxKind,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        Self::with(Config::default())
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        Self {
+            core: Core::new(config, Identity::from_secret(&[77; 32])),
+            storage: MemoryStorage::new(),
+            now: Timestamp::from_millis(1_700_000_000_000),
+            rng: ChaCha20Rng::seed_from_u64(1),
+            storage_fails: false,
+            next_conn: 0,
+            next_request: 0,
+            sent: vec![],
+        }
+    }
+
+    pub(crate) fn relay(&self) -> RelayIdentity {
+        *self.core.identity.public()
+    }
+
+    pub(crate) fn nonce(&self, conn: Conn) -> ConnectionNonce {
+        self.core.connections[&conn].nonce
+    }
+
+    pub(crate) fn open(&mut self) -> Conn {
+        let conn = Conn(self.next_conn);
+        self.next_conn += 1;
+        self.input(Input::Opened(conn));
+        conn
+    }
+
+    pub(crate) fn greeted(&mut self) -> Conn {
+        let conn = self.open();
+        self.ask(conn, Command::Info(Info { version: VERSION, nonce: [5; 32].into() }));
+        conn
+    }
+
+    /// A connection that reads `owner`'s new mailbox and has caught up.
+    pub(crate) fn reader(&mut self, owner: &Owner) -> Conn {
+        let conn = self.greeted();
+        self.ask(conn, owner.create());
+        let subscribe = owner.subscribe(self, conn, None, [1; 16]);
+        assert!(matches!(self.ask(conn, subscribe), Answer::Subscribed(_)));
+        assert_eq!(self.heard(conn), [RelayFrame::CaughtUp { mailbox: owner.receive_id() }]);
+        conn
+    }
+
+    /// Asks, lets the store do its work, and gives the answer.
+    pub(crate) fn ask(&mut self, conn: Conn, command: Command) -> Answer {
+        self.next_request += 1;
+        let request = self.next_request;
+        self.input(Input::Frame(conn, ClientFrame { request, command }));
+        let is_mine = |(to, frame): &(Conn, RelayFrame)| {
+            *to == conn && matches!(frame, RelayFrame::Answer { request: of, .. } if *of == request)
+        };
+        let at = self.sent.iter().position(is_mine).expect("every request is answered");
+        let (_, RelayFrame::Answer { answer, .. }) = self.sent.remove(at) else { unreachable!("an answer") };
+        answer
+    }
+
+    /// Gives one input and everything the store answers to it.
+    pub(crate) fn input(&mut self, input: Input) {
+        let mut inputs = vec![input];
+        while !inputs.is_empty() {
+            let (mut tickets, mut ops) = (vec![], vec![]);
+            for input in inputs.drain(..) {
+                let mut cx = Context { now: self.now, rng: &mut self.rng };
+                for output in self.core.handle(&mut cx, input) {
+                    match output {
+                        Output::Store(ticket, op) => {
+                            tickets.push(ticket);
+                            ops.push(op);
+                        }
+                        Output::Reply(conn, frame) => self.sent.push((conn, frame)),
+                        Output::Wake(_) | Output::Close(_) => {}
+                    }
+                }
+            }
+            let outcomes = if self.storage_fails {
+                ops.iter().map(|_| Outcome::Failed).collect()
+            } else {
+                let outcomes = self.storage.apply(ops);
+                self.storage.commit();
+                outcomes
+            };
+            inputs =
+                tickets.into_iter().zip(outcomes).map(|(ticket, outcome)| Input::Stored(ticket, outcome)).collect();
+        }
+    }
+
+    /// What a connection was sent since it was last asked, answers aside.
+    pub(crate) fn heard(&mut self, conn: Conn) -> Vec<RelayFrame> {
+        let (mine, others) = self.sent.drain(..).partition(|(to, _)| *to == conn);
+        self.sent = others;
+        mine.into_iter().map(|(_, frame)| frame).collect()
+    }
+
+    /// Ids of the envelopes a connection was delivered since it was last asked.
+    pub(crate) fn delivered(&mut self, conn: Conn) -> Vec<EnvelopeId> {
+        let id = |frame| match frame {
+            RelayFrame::Deliver(Deliver { id, .. }) => Some(id),
+            RelayFrame::Answer { .. } | RelayFrame::CaughtUp { .. } => None,
+        };
+        self.heard(conn).into_iter().filter_map(id).collect()
+    }
+
+    /// What another node does that shares the store.
+    pub(crate) fn storage_direct_send(&mut self, owner: &Owner, id: u16) {
+        let Send { mailbox, capability, id, payload, .. } = owner.envelope(id);
+        let (shown, quota, now) = (capability_hash(&capability), self.core.config.quota(), self.now);
+        let envelope =
+            NewEnvelope { mailbox, shown, id, payload: payload.into(), now, expires_at: now.plus_secs(60), quota };
+        self.storage.apply(vec![Op::Send(envelope)]);
+        self.storage.commit();
+    }
+
+    pub(crate) fn wait_secs(&mut self, secs: u32) {
+        self.now = self.now.plus_secs(secs);
+    }
+
+    pub(crate) fn fail_storage(&mut self, fails: bool) {
+        self.storage_fails = fails;
+    }
+}
+
+impl Owner {
+    pub(crate) fn new(seed: u8) -> Self {
+        Self::with_kind(seed, MailboxKind::Pairwise)
+    }
+
+    pub(crate) fn with_kind(seed: u8, kind: MailboxKind) -> Self {
+        Self { key: SigningKey::from_bytes(&[seed; 32]), seed, kind }
+    }
+
+    pub(crate) fn receive_id(&self) -> ReceiveId {
+        ReceiveId::from([self.seed; 16])
+    }
+
+    pub(crate) fn bundle_id(&self) -> BundleId {
+        BundleId::from([self.seed; 16])
+    }
+
+    pub(crate) fn owner_key(&self) -> OwnerKey {
+        OwnerKey::from(self.key.verifying_key().to_bytes())
+    }
+
+    pub(crate) fn create(&self) -> Command {
+        Command::Create(Create {
+            kind: self.kind,
+            receive_id: self.receive_id(),
+            send_id: SendId::from([self.seed ^ 0x80; 16]),
+            owner: self.owner_key(),
+            capability_hash: capability_hash(&SendCapability::from([self.seed; 32])),
+            token: None,
+            proof: None,
+        })
+    }
+
+    /// An envelope to this owner.
+    pub(crate) fn envelope(&self, id: u16) -> Send {
+        Send {
+            mailbox: SendId::from([self.seed ^ 0x80; 16]),
+            capability: SendCapability::from([self.seed; 32]),
+            id: envelope_id(id),
+            ttl_secs: None,
+            payload: vec![7; 100],
+            proof: None,
+        }
+    }
+
+    pub(crate) fn send(&self, id: u16) -> Command {
+        Command::Send(self.envelope(id))
+    }
+
+    pub(crate) fn subscription(
+        &self,
+        house: &House,
+        conn: Conn,
+        confirmed: Option<[u8; 16]>,
+        new: [u8; 16],
+    ) -> Subscription {
+        let (mailbox, confirmed, new) = (self.receive_id(), confirmed.map(Lease::from), Lease::from(new));
+        let bytes = signed::subscribe(&house.relay(), &house.nonce(conn), &mailbox, confirmed.as_ref(), &new);
+        Subscription { mailbox, confirmed, new, signature: self.sign(&bytes) }
+    }
+
+    pub(crate) fn subscribe(&self, house: &House, conn: Conn, confirmed: Option<[u8; 16]>, new: [u8; 16]) -> Command {
+        Command::Subscribe(Subscribe { mailboxes: vec![self.subscription(house, conn, confirmed, new)] })
+    }
+
+    pub(crate) fn ack(&self, ids: &[EnvelopeId]) -> Command {
+        Command::Ack(Ack { mailbox: self.receive_id(), ids: ids.to_vec() })
+    }
+
+    pub(crate) fn delete(&self, house: &House, conn: Conn, target: Target) -> Command {
+        let bytes = signed::delete(&house.relay(), &house.nonce(conn), &target);
+        Command::Delete(Delete { target, signature: self.sign(&bytes) })
+    }
+
+    /// A publish of whole parts with `pairs` one-time parts, each filled with its number from `first`.
+    pub(crate) fn publish(&self, house: &House, conn: Conn, first: u8, pairs: u8) -> Publish {
+        let publish = Publish {
+            bundle: self.bundle_id(),
+            owner: self.owner_key(),
+            main: Some(vec![0xaa; 3_072]),
+            last_resort: Some(vec![0xbb; 2_048]),
+            pairs: (first..first + pairs).map(|fill| vec![fill; 2_048].into()).collect(),
+            signature: [0; 64].into(),
+        };
+        self.signed(house, conn, publish)
+    }
+
+    pub(crate) fn signed(&self, house: &House, conn: Conn, publish: Publish) -> Publish {
+        let bytes = signed::publish(&house.relay(), &house.nonce(conn), &publish);
+        Publish { signature: self.sign(&bytes), ..publish }
+    }
+
+    fn sign(&self, bytes: &[u8]) -> OwnerSignature {
+        OwnerSignature::from(self.key.sign(bytes).to_bytes())
+    }
+}
+
+pub(crate) fn envelope_id(id: u16) -> EnvelopeId {
+    let mut bytes = [0; 16];
+    bytes[..2].copy_from_slice(&id.to_be_bytes());
+    EnvelopeId::from(bytes)
+}

@@ -1,0 +1,125 @@
+//! What is remembered of a connection while it lasts.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use sotto_outer::{
+    ConnectionNonce, ReceiveId,
+    limits::{DELIVERY_WINDOW_BYTES, DELIVERY_WINDOW_ENVELOPES, PAYLOAD_BYTES_MAX},
+};
+
+use super::{Conn, Core, rate::Meter};
+use crate::time::Timestamp;
+
+/// A client's connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// What its signatures cover.
+    pub(crate) nonce: ConnectionNonce,
+    /// Whether `info` was answered: nothing else goes before.
+    pub(crate) greeted: bool,
+    pub(crate) mailboxes: BTreeSet<ReceiveId>,
+    /// Mailboxes in subscribe frames that are not answered yet.
+    pub(crate) subscribing: usize,
+    /// Mailboxes that hold something, perhaps, which was not sent yet.
+    pub(crate) behind: VecDeque<ReceiveId>,
+    /// Reads on their way.
+    pub(crate) reading: usize,
+    pub(crate) window: Window,
+    pub(crate) creates: Meter,
+    pub(crate) sends: Meter,
+    pub(crate) subscribes: Meter,
+    pub(crate) publishes: Meter,
+    pub(crate) fetches: Meter,
+}
+
+impl Connection {
+    pub(crate) fn new(nonce: ConnectionNonce) -> Self {
+        Self {
+            nonce,
+            greeted: false,
+            mailboxes: BTreeSet::new(),
+            subscribing: 0,
+            behind: VecDeque::new(),
+            reading: 0,
+            window: Window::default(),
+            creates: Meter::default(),
+            sends: Meter::default(),
+            subscribes: Meter::default(),
+            publishes: Meter::default(),
+            fetches: Meter::default(),
+        }
+    }
+}
+
+impl Core {
+    /// Takes one send from a connection's rate.
+    ///
+    /// # Errors
+    /// Seconds after which it may be tried again.
+    pub(crate) fn take_connection_send(&mut self, now: Timestamp, conn: Conn) -> Result<(), u32> {
+        let Some(connection) = self.connections.get_mut(&conn) else { return Ok(()) };
+        connection.sends.take(now, self.config.connection_send_rate, 1)
+    }
+}
+
+/// Envelopes sent on a connection and not yet acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Window {
+    envelopes: usize,
+    bytes: usize,
+}
+
+impl Window {
+    pub(crate) const fn free_envelopes(&self) -> usize {
+        DELIVERY_WINDOW_ENVELOPES - self.envelopes
+    }
+
+    pub(crate) const fn free_bytes(&self) -> usize {
+        DELIVERY_WINDOW_BYTES - self.bytes
+    }
+
+    /// Whether the next envelope fits, however large it is.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.free_envelopes() > 0 && self.free_bytes() >= PAYLOAD_BYTES_MAX
+    }
+
+    pub(crate) const fn fits(&self, payload_bytes: usize) -> bool {
+        self.free_envelopes() > 0 && self.free_bytes() >= payload_bytes
+    }
+
+    /// An envelope that fits is sent.
+    pub(crate) const fn add(&mut self, payload_bytes: usize) {
+        self.envelopes += 1;
+        self.bytes += payload_bytes;
+    }
+
+    /// An envelope is acknowledged, or will be sent to another connection.
+    pub(crate) const fn remove(&mut self, payload_bytes: usize) {
+        self.envelopes -= 1;
+        self.bytes -= payload_bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_is_128_envelopes_or_4_mib() {
+        let mut window = Window::default();
+        for _ in 0..128 {
+            assert!(window.fits(1) && window.is_open());
+            window.add(1);
+        }
+        assert!(!window.fits(1) && !window.is_open());
+        window.remove(1);
+        assert!(window.fits(1));
+
+        let mut window = Window::default();
+        for _ in 0..64 {
+            assert!(window.fits(PAYLOAD_BYTES_MAX));
+            window.add(PAYLOAD_BYTES_MAX);
+        }
+        assert!(!window.fits(1));
+    }
+}

@@ -1,0 +1,390 @@
+//! The relay's rules: a pure state machine. Time, chance, frames and outcomes of storage come in as arguments; answers and
+//! storage operations come out.
+//!
+//! ```text
+//!            Frame                 Store                  Stored               Reply
+//!  connection ────► command::* ────────► storage::apply ────────► command::* ────────► connection
+//!                       └── what is wrong at sight is answered at once ──────────────────▲
+//! ```
+//!
+//! Two things must hold around it. Operations are applied in the order in which they came out, and their outcomes come back
+//! in that order. An outcome is handed in only when it is durable, so that no answer can claim more than the disk holds.
+
+mod admission;
+mod connection;
+mod delivery;
+mod rate;
+mod subscription;
+
+use std::collections::BTreeMap;
+
+use rand_core::CryptoRng;
+use sotto_outer::{
+    Answer, BundleId, CapabilityHash, ClientFrame, Command, Limits, MailboxKind, ReceiveId, RefusedReason, RelayFrame,
+    limits,
+};
+
+pub use admission::Admission;
+pub(crate) use admission::{BUSY_RETRY_SECS, Work};
+pub(crate) use connection::Connection;
+pub use rate::Rate;
+pub(crate) use rate::Rates;
+pub(crate) use subscription::Subscription;
+
+use crate::{
+    access::Identity,
+    command,
+    storage::{Op, Outcome, Quota},
+    time::Timestamp,
+};
+
+/// A connection, named by whoever holds its socket; a name is never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Conn(pub u64);
+
+/// A storage operation on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What relay nodes call a mailbox among each other: keyed, so that the wire between them carries no id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(pub u64);
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A client connected.
+    Opened(Conn),
+    /// A client sent a frame.
+    Frame(Conn, ClientFrame),
+    /// A client sent bytes that are no frame.
+    Malformed(Conn),
+    /// A connection is gone.
+    Closed(Conn),
+    /// A storage operation is done, and durable.
+    Stored(Ticket, Outcome),
+    /// Another node stored something for a mailbox.
+    Woken(Tag),
+    /// Some seconds went by: sweep, and try again what failed.
+    Tick,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Apply an operation; hand its outcome back with this ticket.
+    Store(Ticket, Op),
+    /// Send a frame.
+    Reply(Conn, RelayFrame),
+    /// Tell other nodes that something was stored for a mailbox that nobody reads here. A hint: it may be lost.
+    Wake(Tag),
+    /// Close a connection, after what was replied before.
+    Close(Conn),
+}
+
+/// What a call may use of the world.
+pub struct Context<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// The generator; no state of it is kept.
+    pub rng: &'a mut dyn CryptoRng,
+}
+
+/// The numbers a host may choose.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What `info` tells.
+    pub limits: Limits,
+    /// Envelopes a contact mailbox holds.
+    pub contact_envelopes_max: u32,
+    /// Mailboxes a connection may create.
+    pub create_rate: Rate,
+    /// Envelopes that may be sent under one capability.
+    pub send_rate: Rate,
+    /// Envelopes that a connection may send.
+    pub connection_send_rate: Rate,
+    /// Mailboxes a connection may subscribe.
+    pub subscribe_rate: Rate,
+    /// Publishes and deletes of a connection.
+    pub publish_rate: Rate,
+    /// Bundle fetches of a connection.
+    pub fetch_rate: Rate,
+    /// Fetches of one bundle that get a one-time part.
+    pub pair_rate: Rate,
+    /// When load is shed.
+    pub admission: Admission,
+    /// Keys the tags; nodes that share a store share it.
+    pub wake_key: [u8; 32],
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits {
+                mailbox_envelopes_max: limits::MAILBOX_ENVELOPES_MAX,
+                mailbox_bytes_max: limits::MAILBOX_BYTES_MAX,
+                envelope_ttl_secs: limits::ENVELOPE_TTL_SECS,
+            },
+            contact_envelopes_max: limits::CONTACT_MAILBOX_ENVELOPES_MAX,
+            create_rate: Rate { burst: 256, interval_millis: 1_000 },
+            send_rate: Rate { burst: 4_000, interval_millis: 2 },
+            connection_send_rate: Rate { burst: 8_000, interval_millis: 1 },
+            subscribe_rate: Rate { burst: 16_384, interval_millis: 20 },
+            publish_rate: Rate { burst: 256, interval_millis: 500 },
+            fetch_rate: Rate { burst: 64, interval_millis: 1_000 },
+            pair_rate: Rate {
+                burst: limits::BUNDLE_FETCH_BURST,
+                interval_millis: limits::BUNDLE_FETCH_INTERVAL_SECS as u64 * 1_000,
+            },
+            admission: Admission::default(),
+            wake_key: [0; 32],
+        }
+    }
+}
+
+impl Config {
+    pub(crate) const fn quota(&self) -> Quota {
+        Quota {
+            pairwise_envelopes_max: self.limits.mailbox_envelopes_max,
+            contact_envelopes_max: self.contact_envelopes_max,
+            bytes_max: self.limits.mailbox_bytes_max,
+        }
+    }
+
+    /// Envelopes a mailbox of this kind holds.
+    pub const fn envelopes_max(&self, kind: MailboxKind) -> u32 {
+        match kind {
+            MailboxKind::Pairwise => self.limits.mailbox_envelopes_max,
+            MailboxKind::Contact => self.contact_envelopes_max,
+        }
+    }
+}
+
+/// The relay's rules and all they remember between calls. Nothing here must survive a restart.
+#[derive(Debug)]
+pub struct Core {
+    pub(crate) config: Config,
+    pub(crate) identity: Identity,
+    pub(crate) connections: BTreeMap<Conn, Connection>,
+    pub(crate) subscriptions: BTreeMap<ReceiveId, Subscription>,
+    pub(crate) sends: Rates<CapabilityHash>,
+    pub(crate) pairs: Rates<BundleId>,
+    tags: BTreeMap<Tag, ReceiveId>,
+    awaiting: BTreeMap<Ticket, Awaiting>,
+    awaiting_bytes: usize,
+    next_ticket: u64,
+    sweeping: bool,
+    disk_low: bool,
+}
+
+/// Who is to be answered: one request of one connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker {
+    pub(crate) conn: Conn,
+    pub(crate) request: u32,
+}
+
+/// What an outcome of storage is waited for with.
+#[derive(Debug)]
+pub(crate) enum Awaiting {
+    /// `create`, and `delete` or `publish` once they are checked.
+    Done(Asker),
+    Send(command::send::Awaiting),
+    Ephemeral(command::send::Awaiting),
+    Subscriber(command::subscribe::AwaitingOwners),
+    Lease(command::subscribe::AwaitingLease),
+    Ack(command::ack::Awaiting),
+    Deleter(command::delete::AwaitingOwner),
+    Delete(command::delete::Awaiting),
+    Fetch(command::fetch::Awaiting),
+    Next(subscription::Reader),
+    Sweep,
+}
+
+/// One call of [`Core::handle`]: what it may use, and what has come out so far.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) rng: &'a mut dyn CryptoRng,
+    outputs: Vec<Output>,
+}
+
+impl Turn<'_> {
+    pub(crate) fn answer(&mut self, asker: Asker, answer: Answer) {
+        let Asker { conn, request } = asker;
+        self.outputs.push(Output::Reply(conn, RelayFrame::Answer { request, answer }));
+    }
+
+    pub(crate) fn refuse(&mut self, asker: Asker, reason: RefusedReason) {
+        self.answer(asker, Answer::Refused { reason });
+    }
+
+    pub(crate) fn reply(&mut self, conn: Conn, frame: RelayFrame) {
+        self.outputs.push(Output::Reply(conn, frame));
+    }
+
+    pub(crate) fn wake(&mut self, tag: Tag) {
+        self.outputs.push(Output::Wake(tag));
+    }
+}
+
+impl Core {
+    /// A relay that knows nobody yet.
+    pub const fn new(config: Config, identity: Identity) -> Self {
+        Self {
+            config,
+            identity,
+            connections: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            sends: Rates::new(),
+            pairs: Rates::new(),
+            tags: BTreeMap::new(),
+            awaiting: BTreeMap::new(),
+            awaiting_bytes: 0,
+            next_ticket: 0,
+            sweeping: false,
+            disk_low: false,
+        }
+    }
+
+    /// Takes one input and says what follows from it.
+    pub fn handle(&mut self, cx: &mut Context<'_>, input: Input) -> Vec<Output> {
+        let mut turn = Turn { now: cx.now, rng: &mut *cx.rng, outputs: vec![] };
+        match input {
+            Input::Opened(conn) => self.opened(&mut turn, conn),
+            Input::Frame(conn, frame) => self.frame(&mut turn, conn, frame),
+            Input::Malformed(conn) => self.malformed(&mut turn, conn),
+            Input::Closed(conn) => self.closed(conn),
+            Input::Stored(ticket, outcome) => self.stored(&mut turn, ticket, outcome),
+            Input::Woken(tag) => self.woken(&mut turn, tag),
+            Input::Tick => self.tick(&mut turn),
+        }
+        turn.outputs
+    }
+
+    /// While the disk is nearly full nothing new is stored, so that `ack` can go on emptying it.
+    pub const fn set_disk_low(&mut self, disk_low: bool) {
+        self.disk_low = disk_low;
+    }
+
+    /// Connections open now.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Mailboxes subscribed now.
+    pub fn subscriptions(&self) -> usize {
+        self.subscriptions.len()
+    }
+
+    /// Storage operations on their way.
+    pub fn awaiting(&self) -> usize {
+        self.awaiting.len()
+    }
+
+    fn opened(&mut self, turn: &mut Turn<'_>, conn: Conn) {
+        let mut nonce = [0; 32];
+        turn.rng.fill_bytes(&mut nonce);
+        self.connections.insert(conn, Connection::new(nonce.into()));
+    }
+
+    fn frame(&mut self, turn: &mut Turn<'_>, conn: Conn, frame: ClientFrame) {
+        let ClientFrame { request, command } = frame;
+        let asker = Asker { conn, request };
+        let Some(connection) = self.connections.get(&conn) else { return };
+        if !connection.greeted && !matches!(command, Command::Info(_)) {
+            return turn.refuse(asker, RefusedReason::Order);
+        }
+        match command {
+            Command::Info(info) => command::info::handle(self, turn, asker, &info),
+            Command::Create(create) => command::create::handle(self, turn, asker, create),
+            Command::Send(send) => command::send::handle(self, turn, asker, send),
+            Command::Subscribe(subscribe) => command::subscribe::handle(self, turn, asker, subscribe),
+            Command::Ack(ack) => command::ack::handle(self, turn, asker, ack),
+            Command::Delete(delete) => command::delete::handle(self, turn, asker, delete),
+            Command::Publish(publish) => command::publish::handle(self, turn, asker, publish),
+            Command::Fetch(fetch) => command::fetch::handle(self, turn, asker, &fetch),
+        }
+    }
+
+    fn malformed(&mut self, turn: &mut Turn<'_>, conn: Conn) {
+        turn.refuse(Asker { conn, request: 0 }, RefusedReason::Malformed);
+        turn.outputs.push(Output::Close(conn));
+        self.closed(conn);
+    }
+
+    fn closed(&mut self, conn: Conn) {
+        let Some(connection) = self.connections.remove(&conn) else { return };
+        for mailbox in &connection.mailboxes {
+            self.tags.remove(&self.config.tag(mailbox));
+            self.subscriptions.remove(mailbox);
+        }
+    }
+
+    fn stored(&mut self, turn: &mut Turn<'_>, ticket: Ticket, outcome: Outcome) {
+        let Some(awaiting) = self.awaiting.remove(&ticket) else { return };
+        self.awaiting_bytes -= awaiting.bytes();
+        match awaiting {
+            Awaiting::Done(asker) => turn.answer(asker, command::done(&outcome)),
+            Awaiting::Send(awaiting) => command::send::stored(self, turn, awaiting, &outcome),
+            Awaiting::Ephemeral(awaiting) => command::send::admitted(self, turn, awaiting, &outcome),
+            Awaiting::Subscriber(awaiting) => command::subscribe::owners_known(self, turn, awaiting, outcome),
+            Awaiting::Lease(awaiting) => command::subscribe::leased(self, turn, awaiting, outcome),
+            Awaiting::Ack(awaiting) => command::ack::stored(self, turn, awaiting, &outcome),
+            Awaiting::Deleter(awaiting) => command::delete::owner_known(self, turn, awaiting, &outcome),
+            Awaiting::Delete(awaiting) => command::delete::stored(self, turn, awaiting, &outcome),
+            Awaiting::Fetch(awaiting) => command::fetch::stored(self, turn, awaiting, outcome),
+            Awaiting::Next(awaiting) => self.read(turn, ticket, awaiting, outcome),
+            Awaiting::Sweep => self.swept(turn, &outcome),
+        }
+    }
+
+    fn tick(&mut self, turn: &mut Turn<'_>) {
+        self.sends.forget_idle(turn.now);
+        self.pairs.forget_idle(turn.now);
+        if !self.sweeping {
+            self.sweep(turn);
+        }
+        self.refill_all(turn);
+    }
+
+    fn sweep(&mut self, turn: &mut Turn<'_>) {
+        self.sweeping = true;
+        let lapsed_before = turn.now.day().minus_days(limits::MAILBOX_LAPSE_DAYS);
+        self.store(turn, Op::Expire { now: turn.now, lapsed_before }, Awaiting::Sweep);
+    }
+
+    fn swept(&mut self, turn: &mut Turn<'_>, outcome: &Outcome) {
+        self.sweeping = false;
+        if matches!(outcome, Outcome::Expired { more: true, .. }) {
+            self.sweep(turn);
+        }
+    }
+
+    /// Sends an operation on its way; its outcome comes back with what is awaited.
+    pub(crate) fn store(&mut self, turn: &mut Turn<'_>, op: Op, awaiting: Awaiting) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.awaiting_bytes += awaiting.bytes();
+        self.awaiting.insert(ticket, awaiting);
+        turn.outputs.push(Output::Store(ticket, op));
+        ticket
+    }
+}
+
+impl Awaiting {
+    /// Payload bytes that are held until the outcome comes.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Send(awaiting) | Self::Ephemeral(awaiting) => awaiting.bytes(),
+            Self::Done(_)
+            | Self::Subscriber(_)
+            | Self::Lease(_)
+            | Self::Ack(_)
+            | Self::Deleter(_)
+            | Self::Delete(_)
+            | Self::Fetch(_)
+            | Self::Next(_)
+            | Self::Sweep => 0,
+        }
+    }
+}
