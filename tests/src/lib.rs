@@ -1,1 +1,3 @@
 //! The simulated world, scenarios, conformance and layering.
+
+pub mod world;

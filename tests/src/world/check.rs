@@ -1,0 +1,201 @@
+//! What must be so once everything has come to rest: nothing lost, nothing twice, the same order for both, nothing left waiting.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sotto_engine::{ContactId, ContactState, Happening, MessageStatus, MessageView, Table, view};
+
+use super::{
+    World,
+    client::{Client, ClientId},
+    clock::{DAY, HOUR, MINUTE},
+};
+
+/// The longest that a world may take to come to rest: an envelope may have to expire, and a repair to wait its turn.
+const REST_DAYS: u64 = 60;
+
+impl World {
+    /// Lets a world without faults come to rest, and checks it.
+    ///
+    /// # Panics
+    /// If something is not as it must be.
+    pub fn settle(&mut self) {
+        self.calm();
+        let mut step = MINUTE;
+        let until = self.now() + REST_DAYS * DAY;
+        while !problems(self).is_empty() && self.now() < until {
+            self.run_for(step);
+            step = (step * 2).min(6 * HOUR);
+        }
+        let problems = problems(self);
+        assert!(problems.is_empty(), "seed {:x}:\n{}", self.seed(), problems.join("\n"));
+    }
+
+    /// Ends all that goes wrong by chance, and starts and connects everyone.
+    pub fn calm(&mut self) {
+        self.faults = super::Faults::default();
+        self.set_weather(super::Weather::FAIR);
+        self.start_relay();
+        for index in 0..self.clients.len() {
+            self.set_online(ClientId(index), true);
+            self.start(ClientId(index));
+        }
+    }
+}
+
+/// All that is not as it must be at rest.
+pub fn problems(world: &World) -> Vec<String> {
+    let mut problems = Vec::new();
+    let people = People::of(world);
+    for (id, client) in world.clients() {
+        stream(id, client, &mut problems);
+        requests(world, &people, id, &mut problems);
+        nothing_waits(&people, id, client, &mut problems);
+    }
+    for (a, b) in people.connected(world) {
+        same_history(world, a, b, &mut problems);
+    }
+    accepted_arrived(world, &people, &mut problems);
+    let left = world.relay().payloads().count();
+    if left > 0 {
+        problems.push(format!("{left} envelopes are left at the relay"));
+    }
+    problems
+}
+
+/// Who is who.
+struct People {
+    by_root: BTreeMap<ContactId, ClientId>,
+}
+
+impl People {
+    fn of(world: &World) -> Self {
+        let ids = world.clients().map(|(id, _)| id);
+        let by_root = ids.filter_map(|id| world.account(id).map(|account| (account.root, id))).collect();
+        Self { by_root }
+    }
+
+    /// Pairs that agreed, each once.
+    fn connected(&self, world: &World) -> Vec<(ClientId, ClientId)> {
+        let mut pairs = Vec::new();
+        for (&root, &id) in &self.by_root {
+            for (&other_root, &other) in self.by_root.range(..root) {
+                let agreed = state(world, id, &other_root) == Some(ContactState::Connected)
+                    && state(world, other, &root) == Some(ContactState::Connected);
+                if agreed {
+                    pairs.push((other, id));
+                }
+            }
+        }
+        pairs
+    }
+}
+
+fn state(world: &World, of: ClientId, contact: &ContactId) -> Option<ContactState> {
+    let contact = view::contact(world.client(of).rows(), contact).expect("rows in memory can be read");
+    contact.map(|contact| contact.state)
+}
+
+/// Every message of a chat, oldest first.
+pub fn history(client: &Client, chat: &ContactId) -> Vec<MessageView> {
+    view::history(client.rows(), chat, None, usize::MAX).expect("rows in memory can be read")
+}
+
+/// The event stream: numbers grow, and a message is new once.
+fn stream(id: ClientId, client: &Client, problems: &mut Vec<String>) {
+    let journal = view::journal(client.rows(), 0, usize::MAX).expect("rows in memory can be read");
+    let mut new = BTreeSet::new();
+    for (_, entry) in &journal {
+        if let Happening::MessageNew { chat: _, id: content } = &entry.happening
+            && !new.insert(*content)
+        {
+            problems.push(format!("{id:?}: a message is new twice in the event stream"));
+        }
+    }
+    if !journal.is_sorted_by(|a, b| a.0 < b.0) {
+        problems.push(format!("{id:?}: the event stream is out of order"));
+    }
+    if !client.seen().happenings.is_sorted_by(|a, b| a.0 < b.0) {
+        problems.push(format!("{id:?}: something was shown twice"));
+    }
+}
+
+/// A request has reached whom it was for, and the answer has come back.
+fn requests(world: &World, people: &People, id: ClientId, problems: &mut Vec<String>) {
+    let Some(account) = world.account(id) else { return };
+    let contacts = view::contacts(world.client(id).rows()).expect("rows in memory can be read");
+    for contact in contacts {
+        let Some(&other) = people.by_root.get(&contact.id) else { continue };
+        let theirs = state(world, other, &account.root);
+        let wrong = match contact.state {
+            ContactState::Connecting => true,
+            ContactState::Requested => theirs.is_none() || theirs == Some(ContactState::Connected),
+            ContactState::Connected => {
+                theirs == Some(ContactState::Incoming) || theirs == Some(ContactState::Requested)
+            }
+            ContactState::Incoming
+            | ContactState::Declined
+            | ContactState::Blocked
+            | ContactState::LinkDead
+            | ContactState::Unreachable
+            | ContactState::LinkForged => false,
+        };
+        if wrong {
+            problems.push(format!("{id:?} is {:?} with {other:?}, who is {theirs:?}", contact.state));
+        }
+    }
+}
+
+/// Whoever is connected with all their contacts has nothing left to send.
+fn nothing_waits(people: &People, id: ClientId, client: &Client, problems: &mut Vec<String>) {
+    let contacts = view::contacts(client.rows()).expect("rows in memory can be read");
+    let settled = |state| matches!(state, ContactState::Connected | ContactState::Incoming | ContactState::Declined);
+    if !contacts.iter().all(|contact| settled(contact.state) && people.by_root.contains_key(&contact.id)) {
+        return;
+    }
+    let waiting = view::totals(client.rows()).expect("rows in memory can be read").waiting;
+    let rows = client.rows().table(Table::Outbox).count();
+    if waiting > 0 || rows > 0 {
+        problems.push(format!("{id:?} has {waiting} contents waiting and {rows} rows in its outbox"));
+    }
+}
+
+/// Two who talk have the same messages in the same order, each once, and each knows that its own have arrived.
+fn same_history(world: &World, a: ClientId, b: ClientId, problems: &mut Vec<String>) {
+    let (root_a, root_b) = (world.root(a), world.root(b));
+    let at_a = history(world.client(a), &root_b);
+    let at_b = history(world.client(b), &root_a);
+    let told =
+        |history: &[MessageView]| history.iter().map(|m| (m.time, m.author, m.id, m.text.clone())).collect::<Vec<_>>();
+    let (told_a, told_b) = (told(&at_a), told(&at_b));
+    if told_a != told_b {
+        problems.push(format!("{a:?} has {} messages with {b:?}, who has {}", told_a.len(), told_b.len()));
+    }
+    if !told_a.is_sorted_by(|x, y| (x.0, x.1, x.2) < (y.0, y.1, y.2)) {
+        problems.push(format!("{a:?} shows messages out of order, or one twice"));
+    }
+    for (id, own, history) in [(a, root_a, at_a), (b, root_b, at_b)] {
+        let arrived = |status| matches!(status, MessageStatus::Delivered | MessageStatus::Read);
+        let unknown = history.iter().filter(|m| m.author == own && !arrived(m.status)).count();
+        if unknown > 0 {
+            problems.push(format!("{id:?} does not know of {unknown} messages that they arrived"));
+        }
+    }
+}
+
+/// What was accepted is at its author and, among two who agreed, at its receiver, once.
+fn accepted_arrived(world: &World, people: &People, problems: &mut Vec<String>) {
+    let connected = people.connected(world);
+    for said in world.accepted() {
+        let from = world.root(said.from);
+        let Some(&to) = people.by_root.get(&said.to) else { continue };
+        let talk = connected.iter().any(|&(a, b)| (a, b) == (said.from, to) || (a, b) == (to, said.from));
+        let holders = [(said.from, said.to, true), (to, from, talk)];
+        for (holder, chat, must) in holders {
+            let message = view::message(world.client(holder).rows(), &said.id).expect("rows in memory can be read");
+            let held = message.is_some_and(|m| m.chat == chat && m.author == from && m.text == said.text);
+            if must && !held {
+                problems.push(format!("an accepted message of {:?} is not at {holder:?}", said.from));
+            }
+        }
+    }
+}
