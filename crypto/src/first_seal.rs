@@ -12,7 +12,7 @@ use sotto_inner::{
 use sotto_outer::codec;
 
 use crate::{
-    PeerMisbehaved, PrekeySecret,
+    PACKET_OVERHEAD, PeerMisbehaved, PrekeySecret,
     aead::TAG_BYTES,
     padding::{MARKER_BYTES, pad, unpad},
     xwing,
@@ -78,11 +78,12 @@ pub fn open_repair(secret: &PrekeySecret, envelope: &[u8]) -> Result<FirstMessag
     open_behind(secret, tag, labels::REPAIR, sealed)
 }
 
-/// Bytes of packet that fit one envelope beside this handshake, be it a first message or a repair.
-pub fn first_packet_capacity(handshake: &Handshake) -> usize {
+/// Bytes of content whose packet, sealed with [`crate::Padding::None`], fits one envelope beside this handshake, be it a
+/// first message or a repair.
+pub fn first_content_capacity(handshake: &Handshake) -> usize {
     let around = codec::encode(&FirstMessage { handshake: handshake.clone(), packet: Vec::new().into() }).len();
     // An empty byte string has a head of one byte, one of 256 to 65,535 bytes has three (RFC 8949 §3).
-    (capacity(RepairTag::LEN) - MARKER_BYTES).saturating_sub(around + 2)
+    (capacity(RepairTag::LEN) - MARKER_BYTES).saturating_sub(around + 2 + PACKET_OVERHEAD)
 }
 
 /// Bytes of padded plaintext behind a front of this length.
