@@ -4,6 +4,7 @@
 //! socket or a file. What leaves this crate opens or verifies, or it is an error that says whose doing it was.
 
 mod aead;
+mod book;
 mod bundle;
 mod error;
 mod first_seal;
@@ -13,23 +14,34 @@ mod kdf;
 mod mlkem;
 mod owner_keys;
 mod padding;
+#[cfg(test)]
+mod people;
+mod pqxdh;
 mod prekey;
+mod ratchet;
 mod safety_number;
 mod secret;
 mod session_id;
 mod signature;
+mod transcript;
 mod x25519;
 mod xwing;
 
+pub use book::find;
 pub use bundle::{VerifiedBundle, VerifiedRepair, open_bundle, seal_main, seal_part, verify_repair_bundle};
 pub use error::{PeerMisbehaved, StateError};
 pub use first_seal::{
-    TooLong, first_packet_capacity, first_seal_id, open_first, open_repair, repair_tag, seal_first, seal_repair,
+    TooLong, first_content_capacity, first_seal_id, open_first, open_repair, repair_tag, seal_first, seal_repair,
 };
 pub use handshake::{check_handshake, handshake_id};
 pub use identity::{DeviceKeys, Root, Succession, manifest_hash, succession, verify_manifest};
 pub use owner_keys::{OwnerKeys, verify_relay};
+pub use pqxdh::{Answering, Initiated, accept, initiate, initiate_repair};
 pub use prekey::{PrekeySecret, verify_prekey};
+pub use ratchet::{
+    ChainId, NoSkippedKeys, OpenError, Opened, PACKET_OVERHEAD, Padding, SealError, Session, SkippedChanges,
+    SkippedKey, SkippedKeys, Staged,
+};
 pub use safety_number::{NotASafetyNumber, SafetyNumber, safety_number};
 pub use session_id::SessionId;
 pub use x25519::PrivateKey;

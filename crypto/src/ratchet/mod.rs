@@ -1,0 +1,42 @@
+//! The ratchet: the header-encrypted Double Ratchet, with the Braid's place kept in it.
+//!
+//! One noun a file. Keys that only move forward (`chain_key`, `root_key`), what they yield (`message_key`, `header_key`,
+//! `ephemeral_key`), what a packet is made of (`header`, `body`, `braid`), what lost packets leave behind (`skipped`),
+//! and the state that holds them together (`session`, `seal`, `open`, `state`).
+//!
+//! ```text
+//! packet = nonce 12 ‖ sealed header 153 + 16 ‖ sealed body (content ‖ 0x80 ‖ 0x00*) + 16
+//!
+//!   root key ──DH──► root key ──DH──► root key …        one step each time the peer's ratchet key changes
+//!                │          └► sending chain key ──► …   header key, ephemeral key beside it
+//!                └► receiving chain key ──► chain key ──► …
+//!                                       └► message key ──SHA-256(sealed header)──► body key and nonce
+//! ```
+
+mod associated_data;
+mod body;
+mod braid;
+mod chain;
+mod chain_key;
+mod ephemeral_key;
+mod header;
+mod header_key;
+mod message_key;
+mod open;
+mod root_key;
+mod seal;
+mod session;
+mod skipped;
+mod staged;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use associated_data::AssociatedData;
+pub use body::{PACKET_OVERHEAD, Padding};
+pub use open::{OpenError, Opened};
+pub(crate) use root_key::SessionSecret;
+pub use seal::SealError;
+pub use session::Session;
+pub use skipped::{ChainId, NoSkippedKeys, SkippedChanges, SkippedKey, SkippedKeys};
+pub use staged::Staged;

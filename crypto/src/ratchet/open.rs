@@ -1,0 +1,266 @@
+//! Opening a packet: header first, then the ratchet on a copy, then the body, and only then a next state.
+//!
+//! ```text
+//! header opens under   the receiving key ──► number ahead: walk the chain ──┐
+//!                      │                    number behind: skipped key ─────┤
+//!                      │                    ephemeral: ephemeral key ───────┼──► body ──► Staged
+//!                      the next key ──────► Diffie-Hellman step, new chain ─┤
+//!                      an old chain's key ► skipped key ────────────────────┘
+//!                      none ──────────────► NotOurs
+//! ```
+//!
+//! Whoever has no header key gets no further than the first column: a forged packet costs one trial per header key, and
+//! neither a chain step nor a Diffie-Hellman.
+
+use rand_core::CryptoRng;
+use sotto_inner::AgreementKey;
+use zeroize::Zeroizing;
+
+use super::{
+    body, braid,
+    chain::{Chain, ReceivingChain},
+    header::{Header, Kind, SEALED_HEADER_BYTES},
+    message_key::MessageKey,
+    session::Session,
+    skipped::{ChainId, Runs, SkippedChanges, SkippedKeys},
+    staged::Staged,
+};
+use crate::{error::PeerMisbehaved, x25519::PrivateKey};
+
+/// Why a packet was not opened. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// No header key opens it: another session's, another person's, damaged, or noise. Anybody's doing.
+    #[error("this message belongs to none of the conversations on this device; it was dropped")]
+    NotOurs,
+    /// Its key was used or has been given up. The relay's doing or the network's, at worst a thief's.
+    #[error("this message was read before or came too late; it was dropped")]
+    Replayed,
+    /// An ephemeral packet of a Diffie-Hellman step that is over or has not been seen. Nobody's fault; it has no worth
+    /// by now.
+    #[error("a sign of typing or presence came out of its time; it was dropped")]
+    EphemeralOutOfStep,
+    /// The other side's doing, or of someone who has its header key.
+    #[error(transparent)]
+    PeerMisbehaved(#[from] PeerMisbehaved),
+}
+
+/// What a packet held.
+pub struct Opened {
+    /// Its content, without padding.
+    pub content: Zeroizing<Vec<u8>>,
+    /// Whether it was ephemeral: it may then be a repetition, and nothing in it is ever stored.
+    pub ephemeral: bool,
+}
+
+/// Which of a session's header keys opened a header.
+#[derive(Clone, Copy)]
+enum Whose {
+    Receiving,
+    Next,
+    Old(usize),
+}
+
+/// A packet whose header has been opened.
+struct Packet<'p> {
+    header: Header,
+    sealed_header: &'p [u8; SEALED_HEADER_BYTES],
+    body: &'p [u8],
+}
+
+impl Session {
+    /// Opens a packet. `now` is in Unix seconds, `skipped` are this session's rows.
+    ///
+    /// # Errors
+    /// [`OpenError`]; then there is no next state, and this one is as it was.
+    pub fn open(
+        &self,
+        rng: &mut dyn CryptoRng,
+        packet: &[u8],
+        now: u64,
+        skipped: &dyn SkippedKeys,
+    ) -> Result<Staged<Opened>, OpenError> {
+        let (sealed_header, body) = packet.split_first_chunk().ok_or(OpenError::NotOurs)?;
+        let mut scratch = *sealed_header;
+        let whose = self.whose(&mut scratch).ok_or(OpenError::NotOurs)?;
+        let packet = Packet { header: Header::read(&scratch)?, sealed_header, body };
+        match (whose, packet.header.kind) {
+            (Whose::Receiving, Kind::Message { previous: _, number }) => {
+                self.open_current(&packet, number, now, skipped)
+            }
+            (Whose::Receiving, Kind::Ephemeral) => self.open_ephemeral(&packet),
+            (Whose::Next, Kind::Message { previous, number }) => self.open_next(rng, &packet, previous, number, now),
+            (Whose::Old(index), Kind::Message { previous: _, number }) => {
+                self.open_skipped(&packet, &self.old[index].runs, number, now, skipped)
+            }
+            (Whose::Next | Whose::Old(_), Kind::Ephemeral) => Err(OpenError::EphemeralOutOfStep),
+        }
+    }
+
+    /// Whether one of this session's header keys opens the header in `scratch`, which is untouched if not.
+    pub(crate) fn recognises(&self, scratch: &mut [u8; SEALED_HEADER_BYTES]) -> bool {
+        self.whose(scratch).is_some()
+    }
+
+    /// Tries the header keys: the receiving chain's, the next one's, the old ones'.
+    fn whose(&self, scratch: &mut [u8; SEALED_HEADER_BYTES]) -> Option<Whose> {
+        if self.receiving.as_ref().is_some_and(|receiving| receiving.chain.header_key.opens(scratch)) {
+            return Some(Whose::Receiving);
+        }
+        if self.next_receiving_header_key.opens(scratch) {
+            return Some(Whose::Next);
+        }
+        // The latest of them is the likeliest.
+        self.old.iter().rposition(|chain| chain.header_key.opens(scratch)).map(Whose::Old)
+    }
+
+    /// A packet of the receiving chain.
+    fn open_current(
+        &self,
+        packet: &Packet<'_>,
+        number: u32,
+        now: u64,
+        skipped: &dyn SkippedKeys,
+    ) -> Result<Staged<Opened>, OpenError> {
+        let receiving = self.receiving_of(packet)?;
+        if number < receiving.chain.number {
+            return self.open_skipped(packet, &receiving.runs, number, now, skipped);
+        }
+        let (mut next, mut changes) = (self.duplicate(), SkippedChanges::default());
+        next.drop_expired(now, &mut changes);
+        let receiving = next.receiving.take().expect("a packet of the receiving chain has one");
+        let (receiving, message_key) = walk(receiving, number, now, &mut next.next_run, &mut changes)?;
+        let opened = self.open_body(packet, message_key)?;
+        next.receiving = Some(receiving);
+        next.drop_excess(&mut changes);
+        Ok(Staged::new(next, changes, opened))
+    }
+
+    /// The first packet seen of the peer's next chain: a Diffie-Hellman step for both directions.
+    fn open_next(
+        &self,
+        rng: &mut dyn CryptoRng,
+        packet: &Packet<'_>,
+        previous: u32,
+        number: u32,
+        now: u64,
+    ) -> Result<Staged<Opened>, OpenError> {
+        let theirs = packet.header.ratchet_key;
+        if self.peer == Some(theirs) {
+            return Err(PeerMisbehaved::MalformedHeader.into());
+        }
+        let (mut next, mut changes) = (self.duplicate(), SkippedChanges::default());
+        next.drop_expired(now, &mut changes);
+        if let Some(ended) = next.receiving.take() {
+            next.old.extend(ended.skip_to(previous, now, &mut next.next_run, &mut changes)?.retire());
+        }
+        let step = next.root_key.advance(&next.private.agree(&theirs)?);
+        let chain = Chain {
+            header_key: next.next_receiving_header_key,
+            chain_key: step.chain_key,
+            number: 0,
+            ephemeral_key: step.ephemeral_key,
+        };
+        let begun = ReceivingChain { chain, runs: Runs::default() };
+        let (begun, message_key) = walk(begun, number, now, &mut next.next_run, &mut changes)?;
+        let opened = self.open_body(packet, message_key)?;
+        next.root_key = step.root_key;
+        next.next_receiving_header_key = step.next_header_key;
+        next.receiving = Some(begun);
+        let mut next = next.begin_sending(rng, theirs)?;
+        next.drop_excess(&mut changes);
+        Ok(Staged::new(next, changes, opened))
+    }
+
+    /// The second half of a Diffie-Hellman step: a fresh ratchet key of ours, and a sending chain from it.
+    fn begin_sending(self, rng: &mut dyn CryptoRng, theirs: AgreementKey) -> Result<Self, PeerMisbehaved> {
+        let private = PrivateKey::generate(rng);
+        let step = self.root_key.advance(&private.agree(&theirs)?);
+        let sending = Chain {
+            header_key: self.next_sending_header_key,
+            chain_key: step.chain_key,
+            number: 0,
+            ephemeral_key: step.ephemeral_key,
+        };
+        // The peer's new key answers ours, which stood in every packet of the chain that ends here: it has one of them.
+        let proven = self.sealed.min(self.sealed_before_chain + 1);
+        Ok(Self {
+            root_key: step.root_key,
+            private,
+            peer: Some(theirs),
+            previous: self.sending.map_or(0, |ended| ended.number),
+            sending: Some(sending),
+            next_sending_header_key: step.next_header_key,
+            receipted: self.receipted.max(proven),
+            sealed_before_chain: self.sealed,
+            ..self
+        })
+    }
+
+    /// A late packet, of the receiving chain or an old one. Its key is used once and deleted.
+    fn open_skipped(
+        &self,
+        packet: &Packet<'_>,
+        runs: &Runs,
+        number: u32,
+        now: u64,
+        skipped: &dyn SkippedKeys,
+    ) -> Result<Staged<Opened>, OpenError> {
+        let id = runs.id_of(number, now).ok_or(OpenError::Replayed)?;
+        let key = skipped.get(id, number).ok_or(OpenError::Replayed)?;
+        let opened = self.open_body(packet, key.into_message_key())?;
+        let (mut next, mut changes) = (self.duplicate(), SkippedChanges::default());
+        next.use_key(id);
+        changes.delete.push((id, number));
+        next.drop_expired(now, &mut changes);
+        Ok(Staged::new(next, changes, opened))
+    }
+
+    /// Typing or presence: no state changes.
+    fn open_ephemeral(&self, packet: &Packet<'_>) -> Result<Staged<Opened>, OpenError> {
+        let key = self.receiving_of(packet)?.chain.ephemeral_key.as_bytes();
+        let content = body::open(key, &self.associated, packet.sealed_header, packet.body)?;
+        let opened = Opened { content, ephemeral: true };
+        Ok(Staged::new(self.duplicate(), SkippedChanges::default(), opened))
+    }
+
+    fn open_body(&self, packet: &Packet<'_>, message_key: MessageKey) -> Result<Opened, PeerMisbehaved> {
+        let message_key = braid::mix(message_key, None);
+        let content = body::open(message_key.as_bytes(), &self.associated, packet.sealed_header, packet.body)?;
+        Ok(Opened { content, ephemeral: false })
+    }
+
+    /// The receiving chain, if the packet carries its ratchet key: one chain has one.
+    fn receiving_of(&self, packet: &Packet<'_>) -> Result<&ReceivingChain, PeerMisbehaved> {
+        let same_key = self.peer == Some(packet.header.ratchet_key);
+        self.receiving.as_ref().filter(|_| same_key).ok_or(PeerMisbehaved::MalformedHeader)
+    }
+
+    /// Takes note that one key of a run was used.
+    fn use_key(&mut self, id: ChainId) {
+        for runs in self.all_runs() {
+            runs.used(id);
+        }
+        self.old.retain(|chain| !chain.runs.is_empty());
+    }
+}
+
+/// Walks a chain up to packet `number` and one further.
+fn walk(
+    receiving: ReceivingChain,
+    number: u32,
+    now: u64,
+    next_id: &mut u64,
+    changes: &mut SkippedChanges,
+) -> Result<(ReceivingChain, MessageKey), PeerMisbehaved> {
+    let ReceivingChain { chain, runs } = receiving.skip_to(number, now, next_id, changes)?;
+    let (chain, message_key) = chain.advance().ok_or(PeerMisbehaved::MalformedHeader)?;
+    Ok((ReceivingChain { chain, runs }, message_key))
+}
+
+impl core::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { content: _, ephemeral } = self;
+        f.debug_struct("Opened").field("ephemeral", ephemeral).finish_non_exhaustive()
+    }
+}

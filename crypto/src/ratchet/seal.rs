@@ -1,0 +1,85 @@
+//! Sealing a packet: one step of the sending chain, or none for an ephemeral one.
+
+use rand_core::CryptoRng;
+use sotto_inner::limits::{BUCKETS, UNRECEIPTED_PACKETS_MAX};
+
+use super::{
+    body::{self, Padding},
+    braid::{self, BraidSlot},
+    chain::Chain,
+    header::{Header, Kind},
+    session::Session,
+    skipped::SkippedChanges,
+    staged::Staged,
+};
+
+/// Why a packet was not sealed. Always our own doing, never the other side's; nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// No bucket holds the content.
+    #[error("this is too long for one message; send it in parts")]
+    TooLong,
+    /// `UNRECEIPTED_PACKETS_MAX` packets are under way that the other side has not acknowledged.
+    #[error("1,500 messages are waiting for the other side to fetch them; this one waits here until it has")]
+    WindowFull,
+    /// A responder has opened no packet yet, so there is nothing to seal with.
+    #[error("the conversation has not begun yet; this waits until its first message has been read")]
+    NotBegun,
+}
+
+impl Session {
+    /// Seals `content` into a packet.
+    ///
+    /// # Errors
+    /// [`SealError`]; the packet and the step exist together or not at all.
+    pub fn seal(
+        &self,
+        rng: &mut dyn CryptoRng,
+        content: &[u8],
+        padding: Padding,
+    ) -> Result<Staged<Vec<u8>>, SealError> {
+        let packet_bytes = padding.packet_bytes(content.len()).ok_or(SealError::TooLong)?;
+        if self.unreceipted() >= UNRECEIPTED_PACKETS_MAX {
+            return Err(SealError::WindowFull);
+        }
+        let mut next = self.duplicate();
+        let chain = next.sending.take().ok_or(SealError::NotBegun)?;
+        let kind = Kind::Message { previous: self.previous, number: chain.number };
+        // A chain of 2^32 packets would take the peer's receipts without a single answer of its own.
+        let (chain, message_key) = chain.advance().ok_or(SealError::WindowFull)?;
+        let message_key = braid::mix(message_key, None);
+        let packet = self.packet(rng, &chain, kind, message_key.as_bytes(), content, packet_bytes);
+        next.sending = Some(chain);
+        next.sealed += 1;
+        Ok(Staged::new(next, SkippedChanges::default(), packet))
+    }
+
+    /// Seals `content` into an ephemeral packet of the smallest bucket. No state changes, so it may leave at once.
+    ///
+    /// # Errors
+    /// [`SealError::TooLong`], [`SealError::NotBegun`].
+    pub fn seal_ephemeral(&self, rng: &mut dyn CryptoRng, content: &[u8]) -> Result<Vec<u8>, SealError> {
+        let packet_bytes = Padding::Bucket.packet_bytes(content.len()).filter(|&bytes| bytes == BUCKETS[0]);
+        let packet_bytes = packet_bytes.ok_or(SealError::TooLong)?;
+        let chain = self.sending.as_ref().ok_or(SealError::NotBegun)?;
+        Ok(self.packet(rng, chain, Kind::Ephemeral, chain.ephemeral_key.as_bytes(), content, packet_bytes))
+    }
+
+    /// Header, then body: the body is bound to the sealed header.
+    fn packet(
+        &self,
+        rng: &mut dyn CryptoRng,
+        chain: &Chain,
+        kind: Kind,
+        message_key: &[u8; 32],
+        content: &[u8],
+        packet_bytes: usize,
+    ) -> Vec<u8> {
+        let mut packet = vec![0; packet_bytes];
+        let header = Header { ratchet_key: *self.private.public(), kind, braid: BraidSlot };
+        let sealed_header = packet.first_chunk_mut().expect("longer than its header: PACKET_OVERHEAD says so");
+        header.seal(&chain.header_key, rng, sealed_header);
+        body::seal(message_key, &self.associated, content, &mut packet);
+        packet
+    }
+}

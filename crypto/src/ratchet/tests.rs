@@ -1,0 +1,134 @@
+//! Two sessions and what may come between them. Every randomised test prints its seed.
+
+use std::collections::BTreeMap;
+
+use rand::{Rng as _, RngExt as _, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use sotto_inner::limits::{SKIPPED_CHAINS_MAX, SKIPPED_GAP_MAX, SKIPPED_KEY_SECS, SKIPPED_KEYS_MAX};
+
+use super::{
+    AssociatedData, ChainId, NoSkippedKeys, OpenError, PACKET_OVERHEAD, Padding, SealError, Session, SessionSecret,
+    SkippedChanges, SkippedKey, SkippedKeys, header::SEALED_HEADER_BYTES,
+};
+use crate::{PeerMisbehaved, StateError, book, secret::Secret32, x25519::PrivateKey};
+
+mod late;
+mod refused;
+mod stored;
+mod story;
+
+/// One side: its session, and its rows as a store would hold them.
+pub(super) struct Party {
+    pub(super) session: Session,
+    pub(super) rows: Rows,
+    pub(super) rng: ChaCha20Rng,
+    pub(super) now: u64,
+}
+
+/// Rows of skipped keys.
+#[derive(Default)]
+pub(super) struct Rows(BTreeMap<(ChainId, u32), Vec<u8>>);
+
+impl SkippedKeys for Rows {
+    fn get(&self, chain: ChainId, number: u32) -> Option<SkippedKey> {
+        self.0.get(&(chain, number)).map(|row| SkippedKey::from_bytes(row).unwrap())
+    }
+}
+
+impl Rows {
+    fn apply(&mut self, changes: SkippedChanges) {
+        let SkippedChanges { put, delete, delete_chains } = changes;
+        for (chain, number, key) in put {
+            assert!(self.0.insert((chain, number), key.to_bytes().to_vec()).is_none(), "a row is put once");
+        }
+        for row in delete {
+            assert!(self.0.remove(&row).is_some(), "a used key had its row");
+        }
+        self.0.retain(|(chain, _), _| !delete_chains.contains(chain));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Party {
+    fn new(session: Session, seed: u64) -> Self {
+        Self { session, rows: Rows::default(), rng: ChaCha20Rng::seed_from_u64(seed), now: 1_000_000 }
+    }
+
+    pub(super) fn seal(&mut self, content: &[u8]) -> Vec<u8> {
+        let staged = self.session.seal(&mut self.rng, content, Padding::Bucket).unwrap();
+        let (session, changes, packet) = staged.into_parts();
+        assert!(changes.is_empty(), "sealing skips nothing");
+        self.session = session;
+        packet
+    }
+
+    /// Seals `count` packets, each with its place as content.
+    pub(super) fn seal_many(&mut self, count: u32) -> Vec<Vec<u8>> {
+        (0..count).map(|place| self.seal(&place.to_be_bytes())).collect()
+    }
+
+    pub(super) fn seal_ephemeral(&mut self, content: &[u8]) -> Vec<u8> {
+        self.session.seal_ephemeral(&mut self.rng, content).unwrap()
+    }
+
+    /// Opens a packet. On an error, and for what is ephemeral, checks that nothing has changed.
+    pub(super) fn open(&mut self, packet: &[u8]) -> Result<Vec<u8>, OpenError> {
+        let before = self.session.encode();
+        let staged = self.session.open(&mut self.rng, packet, self.now, &self.rows);
+        assert_eq!(*self.session.encode(), *before, "a session is a value");
+        let (session, changes, opened) = staged?.into_parts();
+        if opened.ephemeral {
+            assert!(changes.is_empty());
+            assert_eq!(*session.encode(), *before, "an ephemeral packet changes nothing");
+        }
+        self.rows.apply(changes);
+        self.session = session;
+        self.check();
+        Ok(opened.content.to_vec())
+    }
+
+    pub(super) fn expire(&mut self) -> bool {
+        let Some(staged) = self.session.expire(self.now) else { return false };
+        let (session, changes, ()) = staged.into_parts();
+        self.rows.apply(changes);
+        self.session = session;
+        self.check();
+        true
+    }
+
+    /// What holds after every step: session and rows agree, the bounds are kept, the state survives its encoding.
+    fn check(&mut self) {
+        let kept: u32 = self.session.all_runs().map(|runs| runs.kept()).sum();
+        assert_eq!(kept as usize, self.rows.len());
+        assert!(kept <= SKIPPED_KEYS_MAX && self.session.old.len() <= SKIPPED_CHAINS_MAX);
+        let stored = self.session.encode();
+        assert_eq!(*Session::decode(&stored).unwrap().encode(), *stored);
+    }
+}
+
+/// Alice, who has sealed nothing yet, and Bob, who waits for her first packet.
+pub(super) fn alice_and_bob(seed: u64) -> (Party, Party) {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let signed_prekey = PrivateKey::generate(&mut rng);
+    let secret = Secret32::random(&mut rng);
+    let associated = AssociatedData::new((&[1; 32].into(), &[2; 16].into()), (&[3; 32].into(), &[4; 16].into()));
+    let id = [seed as u8; 32].into();
+    let public = *signed_prekey.public();
+    let alice = SessionSecret::new(secret.duplicate());
+    let alice = Session::initiator(id, alice, public, associated.clone(), &mut rng).unwrap();
+    let bob = Session::responder(id, SessionSecret::new(secret), &signed_prekey, associated);
+    (Party::new(alice, seed ^ 0xa), Party::new(bob, seed ^ 0xb))
+}
+
+/// Alice and Bob after a packet each way.
+pub(super) fn acquainted(seed: u64) -> (Party, Party) {
+    let (mut alice, mut bob) = alice_and_bob(seed);
+    let hello = alice.seal(b"hello");
+    assert_eq!(bob.open(&hello).unwrap(), b"hello");
+    let answer = bob.seal(b"hello too");
+    assert_eq!(alice.open(&answer).unwrap(), b"hello too");
+    (alice, bob)
+}
