@@ -24,6 +24,8 @@ mod secret;
 mod session_id;
 mod signature;
 mod transcript;
+#[cfg(test)]
+mod wycheproof_tests;
 mod x25519;
 mod xwing;
 

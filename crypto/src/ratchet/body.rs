@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn authentic_bytes_without_padding_are_refused() {
-        let mut packet = vec![0; SEALED_HEADER_BYTES + 3 + TAG_BYTES];
+        let mut packet = [0; SEALED_HEADER_BYTES + 3 + TAG_BYTES];
         let (header, body) = packet.split_first_chunk_mut().unwrap();
         let (padded, tag) = body.split_last_chunk_mut::<TAG_BYTES>().unwrap();
         let body_key = BodyKey::derive(&[6; 32], header);

@@ -130,7 +130,7 @@ fn mirror(session: &Session) -> Session {
 #[test]
 fn a_long_run_over_a_bad_network() {
     for seed in [0x5eed, 0x81b2, 0xc0ffee] {
-        println!("seed {seed:x}");
+        eprintln!("seed {seed:x}");
         long_run(seed);
     }
 }
