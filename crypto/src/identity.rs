@@ -214,3 +214,130 @@ pub(crate) fn find_device(manifest: &Manifest, id: DeviceId) -> Option<&Device> 
 fn manifest_signed_bytes(body: &ManifestBody) -> Vec<u8> {
     [labels::MANIFEST, &codec::encode(body)].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::people::{Person, rng};
+
+    /// A manifest of Alice's with `change` made before she signs it.
+    fn signed(change: impl FnOnce(&mut ManifestBody)) -> Manifest {
+        let alice = Person::alice();
+        let mut body = alice.manifest.body.clone();
+        change(&mut body);
+        alice.root.sign_manifest(body)
+    }
+
+    /// Devices with ascending ids.
+    fn devices(count: u8) -> Vec<Device> {
+        let device = Person::alice().device.public();
+        (0..count).map(|id| Device { id: [id; 16].into(), ..device.clone() }).collect()
+    }
+
+    #[test]
+    fn a_manifest_of_one_to_eight_devices_verifies() {
+        assert_eq!(verify_manifest(&Person::alice().manifest), Ok(()));
+        assert_eq!(verify_manifest(&signed(|body| body.devices = devices(8))), Ok(()));
+        let later = signed(|body| (body.sequence, body.previous) = (2, Some([9; 32].into())));
+        assert_eq!(verify_manifest(&later), Ok(()));
+    }
+
+    #[test]
+    fn a_manifest_wrong_in_one_way_is_refused() {
+        let refused = |change: &dyn Fn(&mut ManifestBody), why| {
+            assert_eq!(verify_manifest(&signed(change)), Err(PeerMisbehaved::Manifest), "{why}");
+        };
+        refused(&|body| body.devices.clear(), "no device");
+        refused(&|body| body.devices = devices(9), "nine devices");
+        refused(&|body| body.devices = devices(2).into_iter().rev().collect(), "devices out of order");
+        refused(&|body| body.devices = [devices(1), devices(1)].concat(), "one device twice");
+        refused(&|body| body.sequence = 0, "number 0");
+        refused(&|body| body.sequence = 2, "a second one without the hash of the first");
+        refused(&|body| body.previous = Some([9; 32].into()), "a first one with a hash before it");
+        refused(&|body| body.devices[0].agreement = [0; 32].into(), "an agreement key of small order");
+        refused(&|body| body.devices[0].agreement = [0xff; 32].into(), "an agreement key that is not canonical");
+    }
+
+    #[test]
+    fn a_manifest_changed_after_signing_is_refused() {
+        let refused = |change: &dyn Fn(&mut Manifest), why| {
+            let mut manifest = Person::alice().manifest;
+            change(&mut manifest);
+            assert_eq!(verify_manifest(&manifest), Err(PeerMisbehaved::Signature), "{why}");
+        };
+        let mallory = Person::mallory();
+        refused(&|manifest| manifest.body.root = mallory.root.public(), "another root");
+        refused(&|manifest| manifest.body.devices[0].id = [1; 16].into(), "another device id");
+        refused(&|manifest| manifest.body.devices[0].signing = mallory.device.public().signing, "another signing key");
+        refused(
+            &|manifest| manifest.body.devices[0].agreement = mallory.device.public().agreement,
+            "another agreement key",
+        );
+        refused(
+            &|manifest| (manifest.body.sequence, manifest.body.previous) = (2, Some([0; 32].into())),
+            "another number",
+        );
+        refused(&|manifest| manifest.signature = mallory.manifest.signature, "another's signature");
+        let body = Person::alice().manifest.body;
+        let bare = Person::alice().root.signing.sign(&codec::encode(&body));
+        refused(&|manifest| manifest.signature = bare.into(), "signed without its label");
+    }
+
+    #[test]
+    fn only_the_next_in_the_chain_succeeds() {
+        let known = Person::alice().manifest;
+        let hash = manifest_hash(&known);
+        let numbered = |sequence, previous| signed(|body| (body.sequence, body.previous) = (sequence, previous));
+        assert_eq!(succession(&known, &known), Succession::Same);
+        let next = numbered(2, Some(hash));
+        assert_eq!(succession(&known, &next), Succession::Newer);
+        assert_eq!(succession(&next, &known), Succession::Older);
+        assert_eq!(succession(&known, &signed(|body| body.devices = devices(2))), Succession::Conflict, "same number");
+        assert_eq!(succession(&known, &numbered(2, Some([0; 32].into()))), Succession::Conflict, "broken chain");
+        assert_eq!(succession(&known, &numbered(3, Some(hash))), Succession::Conflict, "a gap");
+        assert_eq!(succession(&known, &numbered(3, Some(manifest_hash(&next)))), Succession::Conflict, "a longer jump");
+        assert_eq!(succession(&known, &Person::mallory().manifest), Succession::OtherRoot);
+        let last = numbered(u64::MAX, Some(hash));
+        assert_eq!(
+            succession(&last, &numbered(u64::MAX, Some([1; 32].into()))),
+            Succession::Conflict,
+            "no next number"
+        );
+    }
+
+    #[test]
+    fn keys_survive_their_encoding_and_no_other_length_reads() {
+        let rng = &mut rng(1);
+        let (root, device) = (Root::generate(rng), DeviceKeys::generate(rng));
+        assert!(bool::from(Root::from_bytes(&root.to_bytes()).unwrap().ct_eq(&root)));
+        assert!(bool::from(DeviceKeys::from_bytes(&device.to_bytes()).unwrap().ct_eq(&device)));
+        assert_eq!(DeviceKeys::from_bytes(&device.to_bytes()).unwrap().public(), device.public());
+        for len in [0, 31, 33] {
+            assert_eq!(Root::from_bytes(&vec![0; len]).unwrap_err(), StateError::Malformed);
+        }
+        for len in [0, 15, 16, 79, 81] {
+            assert_eq!(DeviceKeys::from_bytes(&vec![0; len]).unwrap_err(), StateError::Malformed);
+        }
+    }
+
+    #[test]
+    fn equality_looks_at_every_part() {
+        let device = Person::alice().device;
+        for index in 0..device.to_bytes().len() {
+            let mut other = device.to_bytes();
+            // The middle bits of a byte: clamping leaves them as they are.
+            other[index] ^= 0x10;
+            assert!(!bool::from(DeviceKeys::from_bytes(&other).unwrap().ct_eq(&device)), "byte {index}");
+        }
+    }
+
+    #[test]
+    fn debug_prints_no_contents() {
+        let alice = Person::alice();
+        insta::assert_snapshot!(format!("{:?}", alice.root), @"Root { signing: SigningSecret(..) }");
+        insta::assert_snapshot!(
+            format!("{:?}", alice.device),
+            @"DeviceKeys { signing: SigningSecret(..), agreement: PrivateKey(..), .. }"
+        );
+    }
+}

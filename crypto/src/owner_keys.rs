@@ -77,3 +77,48 @@ pub fn verify_relay(identity: &RelayIdentity, bytes: &[u8], signature: &OwnerSig
         Err(PeerMisbehaved::Signature)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sotto_outer::signed;
+
+    use super::*;
+    use crate::people::rng;
+
+    #[test]
+    fn a_relay_proves_who_it_is() {
+        let (relay, mallory) = (OwnerKeys::generate(&mut rng(1)), OwnerKeys::generate(&mut rng(2)));
+        let identity = RelayIdentity::from(*relay.public().as_bytes());
+        let (client, nonce) = ([3; 32].into(), [4; 32].into());
+        let bytes = signed::welcome(&identity, &client, &nonce, None);
+        assert_eq!(verify_relay(&identity, &bytes, &relay.sign(&bytes)), Ok(()));
+
+        let refused = Err(PeerMisbehaved::Signature);
+        assert_eq!(verify_relay(&identity, &bytes, &mallory.sign(&bytes)), refused, "another key");
+        let other = signed::welcome(&identity, &[5; 32].into(), &nonce, None);
+        assert_eq!(verify_relay(&identity, &other, &relay.sign(&bytes)), refused, "another connection");
+        let other = signed::welcome(&identity, &client, &nonce, Some(&[6; 32]));
+        assert_eq!(verify_relay(&identity, &other, &relay.sign(&bytes)), refused, "another channel");
+        let other = RelayIdentity::from(*mallory.public().as_bytes());
+        assert_eq!(verify_relay(&other, &bytes, &relay.sign(&bytes)), refused, "another identity");
+    }
+
+    #[test]
+    fn keys_survive_their_encoding_and_no_other_length_reads() {
+        let keys = OwnerKeys::generate(&mut rng(1));
+        let read = OwnerKeys::from_bytes(&keys.to_bytes()).unwrap();
+        assert!(bool::from(read.ct_eq(&keys)));
+        assert_eq!(read.public(), keys.public());
+        for len in [0, 31, 33] {
+            assert_eq!(OwnerKeys::from_bytes(&vec![0; len]).unwrap_err(), StateError::Malformed);
+        }
+    }
+
+    #[test]
+    fn debug_prints_no_contents() {
+        insta::assert_snapshot!(
+            format!("{:?}", OwnerKeys::generate(&mut rng(1))),
+            @"OwnerKeys { signing: SigningSecret(..) }"
+        );
+    }
+}
