@@ -82,6 +82,13 @@ impl MemoryStorage {
         self.uncommitted.clear();
     }
 
+    /// After a restart a store may count on from a lower number, where the last envelopes are gone.
+    #[cfg(test)]
+    pub(super) fn continue_from(&mut self, next_seq: i64) {
+        self.pending.next_seq = next_seq;
+        self.durable.next_seq = next_seq;
+    }
+
     /// Payloads of all envelopes that are durable, in no order of meaning: what a thief of the disk would find.
     pub fn durable_payloads(&self) -> impl Iterator<Item = &[u8]> {
         self.durable.mailboxes.values().flat_map(|mailbox| mailbox.envelopes.values()).map(|stored| &stored.payload[..])

@@ -5,6 +5,8 @@
 //! that cannot be had (disk full, I/O error), the outcome is [`Outcome::Failed`] and the operation left no trace.
 
 pub mod memory;
+#[cfg(test)]
+mod model;
 pub mod sqlite;
 
 use bytes::Bytes;

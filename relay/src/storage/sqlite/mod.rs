@@ -1,1 +1,182 @@
-//! The real store: SQLite.
+//! The real store: SQLite in write-ahead mode, `synchronous=FULL`, one writer.
+//!
+//! A batch is one transaction, so one `fdatasync` makes all of it durable. Mailboxes in use are held in memory (see
+//! [`memory`]), which is right because nobody else writes this file; a batch that fails forgets them. Statements are
+//! multi-row, for each one is a trip to SQLite's thread.
+
+mod batch;
+mod memory;
+pub mod view;
+
+use std::path::{Path, PathBuf};
+
+use sqlx::{
+    Connection, Row, SqliteConnection,
+    migrate::{MigrateError, Migrator},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+use tracing::{info, warn};
+
+use self::{batch::Batch, memory::Memory};
+use super::{Op, Outcome, Storage};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Pages of the write-ahead log after which it is copied back: few copies, and what was written and deleted between two of
+/// them is never copied at all.
+const CHECKPOINT_PAGES: &str = "8000";
+/// SQLite's page cache, in KiB (negative by its own convention).
+const CACHE_KIB: &str = "-32000";
+
+/// Why a database could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// There is no file.
+    #[error("there is no database at {path}; `sotto-relay run` makes one")]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The file cannot be opened, read or written.
+    #[error("the database cannot be used: {0}; nothing was changed")]
+    Unusable(#[from] sqlx::Error),
+    /// A later version of this program has changed the database.
+    #[error("the database was made by another version of sotto-relay ({0}); use that version, nothing was changed")]
+    Version(#[from] MigrateError),
+}
+
+/// The store of one relay process.
+pub struct SqliteStorage {
+    options: SqliteConnectOptions,
+    /// None after an error that left its state in doubt; it is opened again with the next batch.
+    connection: Option<SqliteConnection>,
+    memory: Memory,
+}
+
+impl SqliteStorage {
+    /// Opens the database, or makes it, and brings it to this version's form.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub async fn open(path: &Path) -> Result<Self, DatabaseError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("cache_size", CACHE_KIB)
+            .pragma("temp_store", "MEMORY");
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        MIGRATIONS.run(&mut connection).await?;
+        let memory = load(&mut connection).await?;
+        Ok(Self { options, connection: Some(connection), memory })
+    }
+
+    #[cfg(test)]
+    pub(super) const fn next_seq(&self) -> i64 {
+        self.memory.next_seq
+    }
+
+    /// Copies the write-ahead log back and closes the file.
+    pub async fn close(self) {
+        let Some(connection) = self.connection else { return };
+        if let Err(error) = connection.close().await {
+            warn!(kind = kind(&error), "the database was not closed cleanly; it will be recovered at the next start");
+        }
+    }
+
+    /// All of a batch, or nothing.
+    async fn try_apply<'a>(&mut self, ops: impl Iterator<Item = &'a Op> + Clone) -> Result<Vec<Outcome>, sqlx::Error> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            None => {
+                let mut connection = SqliteConnection::connect_with(&self.options).await?;
+                self.memory = load(&mut connection).await?;
+                info!("the database is open again");
+                self.connection.insert(connection)
+            }
+        };
+        let mut batch = Batch::new(connection, &mut self.memory);
+        let outcomes = batch.apply(ops).await?;
+        batch.commit().await?;
+        self.memory.trim();
+        Ok(outcomes)
+    }
+
+    /// Undoes what a failed batch has done, in the file and in memory.
+    async fn undo(&mut self) {
+        self.memory.forget_uncommitted();
+        let Some(connection) = &mut self.connection else { return };
+        // Where no transaction is open the error is that there is none; any other shows with the next statement.
+        let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+        // Room in a full disk's write-ahead log, for what frees more.
+        if sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *connection).await.is_err() {
+            self.connection = None;
+        }
+    }
+}
+
+impl Storage for SqliteStorage {
+    async fn apply(&mut self, ops: Vec<Op>) -> Vec<Outcome> {
+        let error = match self.try_apply(ops.iter()).await {
+            Ok(outcomes) => return outcomes,
+            Err(error) => error,
+        };
+        warn!(kind = kind(&error), ops = ops.len(), "a batch could not be stored; its senders are told to try again");
+        self.undo().await;
+        // What stores nothing new may still go through, above all the acks that make room.
+        let mut freed = match self.try_apply(ops.iter().filter(|op| !stores_more(op))).await {
+            Ok(outcomes) => outcomes.into_iter(),
+            Err(_) => {
+                self.undo().await;
+                vec![].into_iter()
+            }
+        };
+        let outcome = |op| if stores_more(op) { Outcome::Failed } else { freed.next().unwrap_or(Outcome::Failed) };
+        ops.iter().map(outcome).collect()
+    }
+}
+
+/// Whether an operation needs room on the disk.
+const fn stores_more(op: &Op) -> bool {
+    match op {
+        Op::Create(_) | Op::Send(_) | Op::Publish(_) => true,
+        Op::Admit { .. }
+        | Op::Owners(_)
+        | Op::Lease { .. }
+        | Op::Next { .. }
+        | Op::Acknowledge { .. }
+        | Op::DeleteMailbox { .. }
+        | Op::DeleteBundle { .. }
+        | Op::FetchBundle { .. }
+        | Op::Expire { .. } => false,
+    }
+}
+
+/// What must be known before the first batch.
+async fn load(connection: &mut SqliteConnection) -> Result<Memory, sqlx::Error> {
+    let last: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM envelope").fetch_one(&mut *connection).await?;
+    let mut memory = Memory::new(last.map_or(0, |last| last + 1));
+    let rows = sqlx::query("SELECT forget_at, ids FROM acknowledged ORDER BY forget_at").fetch_all(connection).await?;
+    for row in rows {
+        memory.acknowledged.load(row.try_get(0)?, row.try_get(1)?);
+    }
+    Ok(memory)
+}
+
+/// What kind of error it is, without the statement or the file that it happened with.
+fn kind(error: &sqlx::Error) -> &'static str {
+    // Primary result codes, https://sqlite.org/rescode.html; the rest of the number says more than a host can use.
+    let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<u32>().ok());
+    match code.map(|code| code & 0xff) {
+        Some(5 | 6) => "locked by another process",
+        Some(8) => "read-only",
+        Some(10) => "I/O error",
+        Some(11 | 26) => "damaged",
+        Some(13) => "disk full",
+        Some(14) => "cannot open",
+        Some(_) => "database",
+        None => "connection",
+    }
+}

@@ -1,0 +1,175 @@
+//! The model test: the same random batches through SQLite and through memory, and the same outcomes from both.
+
+use bytes::Bytes;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use sotto_outer::{CapabilityHash, EnvelopeId, Lease, MailboxKind, OwnerKey, ReceiveId, SendId};
+
+use super::{
+    NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Quota, Seq, Storage, memory::MemoryStorage,
+    sqlite::SqliteStorage,
+};
+use crate::time::{Day, Timestamp};
+
+const BATCHES: usize = 300;
+const QUOTA: Quota = Quota { pairwise_envelopes_max: 12, contact_envelopes_max: 5, bytes_max: 2_000 };
+const DAY_MILLIS: u64 = 86_400_000;
+
+/// Draws operations over few names, so that they meet.
+struct Draw {
+    rng: ChaCha20Rng,
+    now: Timestamp,
+}
+
+impl Draw {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.rng.random_range(0..bound)
+    }
+
+    fn fill<const N: usize>(&mut self) -> [u8; N] {
+        [u8::try_from(self.below(6)).unwrap(); N]
+    }
+
+    fn payload(&mut self) -> Bytes {
+        let mut payload = vec![0; 1 + usize::try_from(self.below(300)).unwrap()];
+        self.rng.fill_bytes(&mut payload);
+        payload.into()
+    }
+
+    fn id(&mut self) -> EnvelopeId {
+        [u8::try_from(self.below(40)).unwrap(); 16].into()
+    }
+
+    fn day(&self) -> Day {
+        self.now.day()
+    }
+
+    fn mailbox(&mut self) -> NewMailbox {
+        let name: [u8; 16] = self.fill();
+        // Mostly one mailbox a name, at times with something else under it.
+        let other = if self.below(5) == 0 { self.fill() } else { name };
+        NewMailbox {
+            kind: if name[0].is_multiple_of(2) { MailboxKind::Pairwise } else { MailboxKind::Contact },
+            receive_id: ReceiveId::from(name),
+            send_id: SendId::from(other),
+            owner: OwnerKey::from([name[0]; 32]),
+            capability_hash: CapabilityHash::from([name[0]; 32]),
+            day: self.day(),
+        }
+    }
+
+    fn parts(&mut self) -> NewParts {
+        let name = self.fill::<16>();
+        let pairs = (0..self.below(4)).map(|_| self.payload()).collect();
+        NewParts {
+            bundle: name.into(),
+            owner: if self.below(6) == 0 { self.fill().into() } else { [name[0]; 32].into() },
+            main: (self.below(3) > 0).then(|| self.payload()),
+            last_resort: (self.below(3) > 0).then(|| self.payload()),
+            pairs,
+            pairs_max: 5,
+        }
+    }
+
+    fn op(&mut self, seen: &[Seq]) -> Op {
+        match self.below(30) {
+            0..=2 => Op::Create(self.mailbox()),
+            3..=12 => {
+                let name = self.fill::<16>();
+                Op::Send(NewEnvelope {
+                    mailbox: name.into(),
+                    shown: if self.below(8) == 0 { self.fill().into() } else { [name[0]; 32].into() },
+                    id: self.id(),
+                    payload: self.payload(),
+                    now: self.now,
+                    expires_at: self.now.plus_millis(self.below(2 * DAY_MILLIS)),
+                    quota: QUOTA,
+                })
+            }
+            13 => Op::Admit { mailbox: self.fill().into(), shown: self.fill().into() },
+            14 => {
+                let mut thing = |_| match self.below(2) {
+                    0 => Owned::Mailbox(self.fill().into()),
+                    _ => Owned::Bundle(self.fill().into()),
+                };
+                Op::Owners((0..4).map(&mut thing).collect())
+            }
+            15..=16 => {
+                let mut lease = |_| NewLease {
+                    mailbox: self.fill().into(),
+                    confirmed: (self.below(2) == 0).then(|| Lease::from(self.fill())),
+                    new: self.fill().into(),
+                };
+                let mailboxes = (0..3).map(&mut lease).collect();
+                Op::Lease { mailboxes, day: self.day() }
+            }
+            17..=20 => Op::Next {
+                mailbox: self.fill().into(),
+                in_flight: seen.iter().copied().filter(|seq| seq.0 % 3 == 0).collect(),
+                envelopes_max: usize::try_from(self.below(8)).unwrap(),
+                bytes_max: usize::try_from(self.below(1_500)).unwrap(),
+                now: self.now,
+            },
+            21..=23 => {
+                let ids = (0..1 + self.below(10)).map(|_| self.id()).collect();
+                Op::Acknowledge { mailbox: self.fill().into(), ids, forget_at: self.now.plus_secs(600) }
+            }
+            24 => Op::DeleteMailbox { mailbox: self.fill().into(), owner: self.fill().into() },
+            25 => Op::DeleteBundle { bundle: self.fill().into(), owner: self.fill().into() },
+            26 => Op::Publish(self.parts()),
+            27..=28 => Op::FetchBundle { bundle: self.fill().into(), take_pair: self.below(3) > 0 },
+            _ => Op::Expire { now: self.now, lapsed_before: self.day().minus_days(3) },
+        }
+    }
+}
+
+#[tokio::test]
+async fn sqlite_and_memory_answer_alike() {
+    let seed = std::env::var("SEED").ok().and_then(|seed| u64::from_str_radix(&seed, 16).ok());
+    let seed = seed.unwrap_or_else(|| rand::rng().next_u64());
+    println!("SEED={seed:x}");
+    let mut draw = Draw { rng: ChaCha20Rng::seed_from_u64(seed), now: Timestamp::from_millis(20_000 * DAY_MILLIS) };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("relay.db");
+    let (mut sqlite, mut memory) = (SqliteStorage::open(&path).await.unwrap(), MemoryStorage::new());
+    let mut seen = vec![];
+    for batch in 0..BATCHES {
+        draw.now = draw.now.plus_millis(draw.rng.random_range(0..300_000));
+        if draw.below(40) == 0 {
+            draw.now = draw.now.plus_millis(DAY_MILLIS);
+        }
+        let ops: Vec<_> = (0..=draw.below(40)).map(|_| draw.op(&seen)).collect();
+        let outcomes = Storage::apply(&mut sqlite, ops.clone()).await;
+        let expected = memory.apply(ops.clone());
+        memory.commit();
+        for (number, ((op, outcome), expected)) in ops.iter().zip(&outcomes).zip(&expected).enumerate() {
+            assert_eq!(outcome, expected, "SEED={seed:x}, batch {batch}, op {number}: {op:?}");
+        }
+        seen.extend(outcomes.iter().filter_map(|outcome| match outcome {
+            Outcome::Sent { seq, .. } => Some(*seq),
+            _ => None,
+        }));
+        // A restart: what SQLite answers afterwards it knows from the file.
+        if draw.below(10) == 0 {
+            sqlite.close().await;
+            sqlite = SqliteStorage::open(&path).await.unwrap();
+            let next_seq = sqlite.next_seq();
+            memory.continue_from(next_seq);
+        }
+    }
+}
+
+#[test]
+fn a_crash_drops_what_is_pending_and_nothing_else() {
+    let mut draw = Draw { rng: ChaCha20Rng::seed_from_u64(1), now: Timestamp::from_millis(DAY_MILLIS) };
+    let mut memory = MemoryStorage::new();
+    let mailbox = NewMailbox { send_id: [1; 16].into(), receive_id: [1; 16].into(), ..draw.mailbox() };
+    let owners = || Op::Owners(vec![Owned::Mailbox([1; 16].into())]);
+    memory.apply(vec![Op::Create(mailbox.clone())]);
+    memory.crash();
+    assert_eq!(memory.apply(vec![owners()]), [Outcome::Owners(vec![None])]);
+    memory.apply(vec![Op::Create(mailbox.clone())]);
+    memory.commit();
+    memory.crash();
+    assert_eq!(memory.apply(vec![owners()]), [Outcome::Owners(vec![Some(mailbox.owner)])]);
+}

@@ -1,0 +1,526 @@
+//! One batch: one transaction, begun with the first write. Envelopes to insert and to delete are gathered and written with
+//! few statements.
+
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use sotto_outer::{
+    Bundle, BundleId, CapabilityHash, EnvelopeId, Lease, LeaseOutcome, MailboxKind, OwnerKey, ReceiveId, SendId,
+};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::memory::{Entry, Key, Memory, millis, timestamp};
+use crate::{
+    access,
+    storage::{EXPIRE_ROWS_MAX, Envelope, NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Seq},
+    time::{Day, Timestamp},
+};
+
+type Result<T> = core::result::Result<T, sqlx::Error>;
+
+/// Rows of one insert: few sizes, so that few statements are prepared.
+const INSERT_ROWS: [usize; 5] = [128, 32, 8, 2, 1];
+
+pub(super) struct Batch<'a> {
+    connection: &'a mut SqliteConnection,
+    memory: &'a mut Memory,
+    begun: bool,
+    inserts: Vec<Insert>,
+    deletes: Vec<i64>,
+}
+
+/// A row of `envelope` to be written.
+struct Insert {
+    seq: i64,
+    mailbox: Key,
+    id: EnvelopeId,
+    expires_at: Timestamp,
+    payload: Bytes,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) const fn new(connection: &'a mut SqliteConnection, memory: &'a mut Memory) -> Self {
+        Self { connection, memory, begun: false, inserts: vec![], deletes: vec![] }
+    }
+
+    pub(super) async fn apply<'o>(&mut self, ops: impl Iterator<Item = &'o Op> + Clone) -> Result<Vec<Outcome>> {
+        self.look_up(ops.clone()).await?;
+        let mut outcomes = Vec::with_capacity(ops.size_hint().0);
+        for op in ops {
+            outcomes.push(self.apply_one(op).await?);
+        }
+        Ok(outcomes)
+    }
+
+    /// Writes what is gathered and makes it durable. A batch that wrote nothing has nothing to make so.
+    pub(super) async fn commit(mut self) -> Result<()> {
+        self.flush().await?;
+        if let Some((forget_at, ids)) = self.memory.acknowledged.row() {
+            self.begin().await?;
+            let insert = sqlx::query("INSERT INTO acknowledged (forget_at, ids) VALUES (?, ?)");
+            insert.bind(forget_at).bind(ids).execute(&mut *self.connection).await?;
+        }
+        if self.begun {
+            sqlx::query("COMMIT").execute(&mut *self.connection).await?;
+        }
+        self.memory.acknowledged.committed();
+        Ok(())
+    }
+
+    async fn apply_one(&mut self, op: &Op) -> Result<Outcome> {
+        match op {
+            Op::Create(new) => self.create(new).await,
+            Op::Send(new) => Ok(self.send(new)),
+            Op::Admit { mailbox, shown } => Ok(self.admit(mailbox, shown)),
+            Op::Owners(things) => self.owners(things).await,
+            Op::Lease { mailboxes, day } => self.lease(mailboxes, *day).await,
+            Op::Next { mailbox, in_flight, envelopes_max, bytes_max, now } => {
+                self.next(mailbox, in_flight, *envelopes_max, *bytes_max, *now).await
+            }
+            Op::Acknowledge { mailbox, ids, forget_at } => Ok(self.acknowledge(mailbox, ids, *forget_at)),
+            Op::DeleteMailbox { mailbox, owner } => self.delete_mailbox(mailbox, owner).await,
+            Op::DeleteBundle { bundle, owner } => self.delete_bundle(bundle, owner).await,
+            Op::Publish(parts) => self.publish(parts).await,
+            Op::FetchBundle { bundle, take_pair } => self.fetch_bundle(bundle, *take_pair).await,
+            Op::Expire { now, lapsed_before } => self.expire(*now, *lapsed_before).await,
+        }
+    }
+
+    /// Brings the mailboxes that this batch uses into memory, all at once.
+    ///
+    /// A send that will be denied costs one more id in one statement, whether its mailbox is missing, in use, or neither.
+    async fn look_up<'o>(&mut self, ops: impl Iterator<Item = &'o Op> + Clone) -> Result<()> {
+        let (mut send_ids, mut receive_ids, mut shown_for) = (vec![], vec![], HashSet::new());
+        for op in ops {
+            match op {
+                Op::Send(NewEnvelope { mailbox, shown, .. }) | Op::Admit { mailbox, shown } => {
+                    let known = self.memory.mailboxes.by_send_id(mailbox);
+                    if !access::capability_matches(known.map(|known| &known.made.capability_hash), shown) {
+                        send_ids.push(HEXLOWER.encode(mailbox.as_bytes()));
+                        shown_for.insert((*mailbox, *shown));
+                    }
+                }
+                Op::Next { mailbox, .. } | Op::Acknowledge { mailbox, .. } => {
+                    if self.memory.mailboxes.by_receive_id(mailbox).is_none() {
+                        receive_ids.push(HEXLOWER.encode(mailbox.as_bytes()));
+                    }
+                }
+                Op::Create(_)
+                | Op::Owners(_)
+                | Op::Lease { .. }
+                | Op::DeleteMailbox { .. }
+                | Op::DeleteBundle { .. }
+                | Op::Publish(_)
+                | Op::FetchBundle { .. }
+                | Op::Expire { .. } => {}
+            }
+        }
+        if send_ids.is_empty() && receive_ids.is_empty() {
+            return Ok(());
+        }
+        let rows = sqlx::query(
+            "SELECT key, kind, receive_id, send_id, owner, capability_hash, day_last_used FROM mailbox
+             WHERE send_id IN (SELECT unhex(value) FROM json_each(?))
+             UNION SELECT key, kind, receive_id, send_id, owner, capability_hash, day_last_used FROM mailbox
+             WHERE receive_id IN (SELECT unhex(value) FROM json_each(?))",
+        );
+        let rows = rows.bind(json_texts(&send_ids)).bind(json_texts(&receive_ids)).fetch_all(&mut *self.connection);
+        let mut keys = vec![];
+        for row in rows.await? {
+            let (key, made) = mailbox(&row)?;
+            let is_known = self.memory.mailboxes.by_receive_id(&made.receive_id).is_some();
+            let is_read = receive_ids.contains(&HEXLOWER.encode(made.receive_id.as_bytes()));
+            if !is_known && (is_read || shown_for.contains(&(made.send_id, made.capability_hash))) {
+                keys.push(key);
+                self.memory.mailboxes.insert(key, made);
+            }
+        }
+        self.load_envelopes(&keys).await
+    }
+
+    async fn load_envelopes(&mut self, keys: &[Key]) -> Result<()> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let select = sqlx::query(
+            "SELECT mailbox, seq, id, length(payload), expires_at FROM envelope
+             WHERE mailbox IN (SELECT value FROM json_each(?))",
+        );
+        for row in select.bind(json_numbers(keys)).fetch_all(&mut *self.connection).await? {
+            let bytes = usize::try_from(row.try_get::<i64, _>(3)?).unwrap_or(0);
+            let entry = Entry { id: array(&row, 2)?.into(), bytes, expires_at: timestamp(row.try_get(4)?) };
+            self.memory.mailboxes.insert_envelope(row.try_get(0)?, row.try_get(1)?, entry);
+        }
+        Ok(())
+    }
+
+    async fn create(&mut self, new: &NewMailbox) -> Result<Outcome> {
+        let held = sqlx::query(
+            "SELECT key, kind, receive_id, send_id, owner, capability_hash, day_last_used FROM mailbox
+             WHERE receive_id = ? OR send_id = ?",
+        );
+        let held = held.bind(&new.receive_id.as_bytes()[..]).bind(&new.send_id.as_bytes()[..]);
+        if let Some(row) = held.fetch_optional(&mut *self.connection).await? {
+            let (_, held) = mailbox(&row)?;
+            return Ok(if held.same_as(new) { Outcome::Done } else { Outcome::Denied });
+        }
+        self.begin().await?;
+        let insert = sqlx::query(
+            "INSERT INTO mailbox (receive_id, send_id, kind, owner, capability_hash, day_last_used)
+             VALUES (?, ?, ?, ?, ?, ?)",
+        );
+        let inserted = insert
+            .bind(&new.receive_id.as_bytes()[..])
+            .bind(&new.send_id.as_bytes()[..])
+            .bind(kind_number(new.kind))
+            .bind(&new.owner.as_bytes()[..])
+            .bind(&new.capability_hash.as_bytes()[..])
+            .bind(new.day.as_days())
+            .execute(&mut *self.connection)
+            .await?;
+        self.memory.mailboxes.insert(inserted.last_insert_rowid(), new.clone());
+        Ok(Outcome::Done)
+    }
+
+    fn send(&mut self, new: &NewEnvelope) -> Outcome {
+        let NewEnvelope { mailbox, shown, id, payload, now, expires_at, quota } = new;
+        let known = self.memory.mailboxes.by_send_id(mailbox);
+        let matches = access::capability_matches(known.as_ref().map(|known| &known.made.capability_hash), shown);
+        let Some(mailbox) = known.filter(|_| matches) else { return Outcome::Denied };
+        if mailbox.seq(id).is_some() || self.memory.acknowledged.remembers(mailbox.key, id, *now) {
+            return Outcome::Repeated;
+        }
+        if !quota.has_room(mailbox.made.kind, mailbox.envelopes.len(), mailbox.bytes, payload.len()) {
+            return Outcome::Full;
+        }
+        let (key, receive_id, seq) = (mailbox.key, mailbox.made.receive_id, self.memory.next_seq);
+        self.memory.next_seq += 1;
+        let entry = Entry { id: *id, bytes: payload.len(), expires_at: *expires_at };
+        self.memory.mailboxes.insert_envelope(key, seq, entry);
+        let (id, expires_at, payload) = (*id, *expires_at, payload.clone());
+        self.inserts.push(Insert { seq, mailbox: key, id, expires_at, payload });
+        Outcome::Sent { mailbox: receive_id, seq: Seq(seq) }
+    }
+
+    fn admit(&mut self, mailbox: &SendId, shown: &CapabilityHash) -> Outcome {
+        let known = self.memory.mailboxes.by_send_id(mailbox);
+        let matches = access::capability_matches(known.as_ref().map(|known| &known.made.capability_hash), shown);
+        match known {
+            Some(mailbox) if matches => Outcome::Admitted { mailbox: mailbox.made.receive_id },
+            Some(_) | None => Outcome::Denied,
+        }
+    }
+
+    async fn owners(&mut self, things: &[Owned]) -> Result<Outcome> {
+        let id = |thing: &Owned| match thing {
+            Owned::Mailbox(id) => HEXLOWER.encode(id.as_bytes()),
+            Owned::Bundle(id) => HEXLOWER.encode(id.as_bytes()),
+        };
+        let ids = json_texts(&things.iter().map(id).collect::<Vec<_>>());
+        let (mut mailboxes, mut bundles) = (HashMap::new(), HashMap::new());
+        let select = |things: &'static str| sqlx::query(things).bind(ids.clone());
+        let of_mailboxes =
+            select("SELECT receive_id, owner FROM mailbox WHERE receive_id IN (SELECT unhex(value) FROM json_each(?))");
+        if things.iter().any(|thing| matches!(thing, Owned::Mailbox(_))) {
+            for row in of_mailboxes.fetch_all(&mut *self.connection).await? {
+                mailboxes.insert(ReceiveId::from(array(&row, 0)?), OwnerKey::from(array(&row, 1)?));
+            }
+        }
+        let of_bundles = select("SELECT id, owner FROM bundle WHERE id IN (SELECT unhex(value) FROM json_each(?))");
+        if things.iter().any(|thing| matches!(thing, Owned::Bundle(_))) {
+            for row in of_bundles.fetch_all(&mut *self.connection).await? {
+                bundles.insert(BundleId::from(array(&row, 0)?), OwnerKey::from(array(&row, 1)?));
+            }
+        }
+        let owner = |thing: &Owned| match thing {
+            Owned::Mailbox(id) => mailboxes.get(id).copied(),
+            Owned::Bundle(id) => bundles.get(id).copied(),
+        };
+        Ok(Outcome::Owners(things.iter().map(owner).collect()))
+    }
+
+    async fn lease(&mut self, leases: &[NewLease], day: Day) -> Result<Outcome> {
+        if leases.is_empty() {
+            return Ok(Outcome::Leased(vec![]));
+        }
+        let ids: Vec<_> = leases.iter().map(|lease| HEXLOWER.encode(lease.mailbox.as_bytes())).collect();
+        let select = sqlx::query(
+            "SELECT receive_id, lease FROM mailbox WHERE receive_id IN (SELECT unhex(value) FROM json_each(?))",
+        );
+        let mut held: HashMap<ReceiveId, Option<Lease>> = HashMap::new();
+        for row in select.bind(json_texts(&ids)).fetch_all(&mut *self.connection).await? {
+            let lease: Option<&[u8]> = row.try_get(1)?;
+            held.insert(array(&row, 0)?.into(), lease.and_then(|lease| Lease::try_from(lease).ok()));
+        }
+        let compare = |lease: &NewLease| match held.get_mut(&lease.mailbox) {
+            Some(held) => lease.compare(held.replace(lease.new).as_ref()),
+            None => LeaseOutcome::Denied,
+        };
+        let outcomes = leases.iter().map(compare).collect();
+        let new: Vec<_> = held
+            .iter()
+            .filter_map(|(id, lease)| lease.map(|lease| (id, lease)))
+            .map(|(id, lease)| [HEXLOWER.encode(id.as_bytes()), HEXLOWER.encode(lease.as_bytes())])
+            .collect();
+        self.begin().await?;
+        let update = sqlx::query(
+            "UPDATE mailbox SET lease = unhex(new.value ->> 1), day_last_used = ?
+             FROM json_each(?) AS new WHERE receive_id = unhex(new.value ->> 0)",
+        );
+        let new = serde_json::to_string(&new).expect("texts are JSON");
+        update.bind(day.as_days()).bind(new).execute(&mut *self.connection).await?;
+        Ok(Outcome::Leased(outcomes))
+    }
+
+    async fn next(
+        &mut self,
+        mailbox: &ReceiveId,
+        in_flight: &[Seq],
+        envelopes_max: usize,
+        bytes_max: usize,
+        now: Timestamp,
+    ) -> Result<Outcome> {
+        let Some(mailbox) = self.memory.mailboxes.by_receive_id(mailbox) else {
+            return Ok(Outcome::Envelopes { envelopes: vec![], more: false });
+        };
+        let in_flight: HashSet<_> = in_flight.iter().map(|seq| seq.0).collect();
+        let (mut chosen, mut bytes, mut more) = (vec![], 0, false);
+        for (seq, entry) in &mailbox.envelopes {
+            if in_flight.contains(seq) || entry.expires_at <= now {
+                continue;
+            }
+            bytes += entry.bytes;
+            if chosen.len() == envelopes_max || bytes > bytes_max {
+                more = true;
+                break;
+            }
+            chosen.push(*seq);
+        }
+        Ok(Outcome::Envelopes { envelopes: self.read(&chosen).await?, more })
+    }
+
+    async fn read(&mut self, seqs: &[i64]) -> Result<Vec<Envelope>> {
+        if seqs.is_empty() {
+            return Ok(vec![]);
+        }
+        self.flush().await?;
+        let select = sqlx::query(
+            "SELECT seq, id, payload FROM envelope WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq",
+        );
+        let rows = select.bind(json_numbers(seqs)).fetch_all(&mut *self.connection).await?;
+        let envelope = |row: &SqliteRow| {
+            let payload: Vec<u8> = row.try_get(2)?;
+            Ok(Envelope { seq: Seq(row.try_get(0)?), id: array(row, 1)?.into(), payload: payload.into() })
+        };
+        rows.iter().map(envelope).collect()
+    }
+
+    fn acknowledge(&mut self, mailbox: &ReceiveId, ids: &[EnvelopeId], forget_at: Timestamp) -> Outcome {
+        let Some(mailbox) = self.memory.mailboxes.by_receive_id(mailbox) else { return Outcome::Done };
+        let (key, held) = (mailbox.key, ids.iter().filter_map(|id| mailbox.seq(id).map(|seq| (*id, seq))));
+        for (id, seq) in held.collect::<Vec<_>>() {
+            self.memory.mailboxes.remove_envelope(key, seq);
+            self.memory.acknowledged.add(key, id, forget_at);
+            self.deletes.push(seq);
+        }
+        Outcome::Done
+    }
+
+    async fn delete_mailbox(&mut self, mailbox: &ReceiveId, owner: &OwnerKey) -> Result<Outcome> {
+        let select = sqlx::query_scalar("SELECT key FROM mailbox WHERE receive_id = ? AND owner = ?");
+        let select = select.bind(&mailbox.as_bytes()[..]).bind(&owner.as_bytes()[..]);
+        let key: Option<Key> = select.fetch_optional(&mut *self.connection).await?;
+        let Some(key) = key else { return Ok(Outcome::Denied) };
+        self.remove_mailboxes(&[key]).await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn remove_mailboxes(&mut self, keys: &[Key]) -> Result<()> {
+        self.flush().await?;
+        self.begin().await?;
+        keys.iter().for_each(|key| self.memory.mailboxes.remove(*key));
+        for delete in [
+            "DELETE FROM envelope WHERE mailbox IN (SELECT value FROM json_each(?))",
+            "DELETE FROM mailbox WHERE key IN (SELECT value FROM json_each(?))",
+        ] {
+            sqlx::query(delete).bind(json_numbers(keys)).execute(&mut *self.connection).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_bundle(&mut self, bundle: &BundleId, owner: &OwnerKey) -> Result<Outcome> {
+        self.begin().await?;
+        let delete = sqlx::query_scalar("DELETE FROM bundle WHERE id = ? AND owner = ? RETURNING key");
+        let delete = delete.bind(&bundle.as_bytes()[..]).bind(&owner.as_bytes()[..]);
+        let key: Option<i64> = delete.fetch_optional(&mut *self.connection).await?;
+        let Some(key) = key else { return Ok(Outcome::Denied) };
+        sqlx::query("DELETE FROM pair WHERE bundle = ?").bind(key).execute(&mut *self.connection).await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn publish(&mut self, parts: &NewParts) -> Result<Outcome> {
+        let held = sqlx::query("SELECT key, owner FROM bundle WHERE id = ?").bind(&parts.bundle.as_bytes()[..]);
+        let key = match held.fetch_optional(&mut *self.connection).await? {
+            Some(row) if *parts.owner.as_bytes() != array(&row, 1)? => return Ok(Outcome::Denied),
+            Some(row) => self.update_bundle(row.try_get(0)?, parts).await?,
+            None => match (&parts.main, &parts.last_resort) {
+                (Some(main), Some(last_resort)) => self.insert_bundle(parts, main, last_resort).await?,
+                _ => return Ok(Outcome::Denied),
+            },
+        };
+        for part in &parts.pairs {
+            let insert = sqlx::query("INSERT INTO pair (bundle, part) VALUES (?, ?)");
+            insert.bind(key).bind(&part[..]).execute(&mut *self.connection).await?;
+        }
+        let oldest = sqlx::query(
+            "DELETE FROM pair WHERE key IN (SELECT key FROM pair WHERE bundle = ? ORDER BY key DESC LIMIT -1 OFFSET ?)",
+        );
+        let pairs_max = i64::try_from(parts.pairs_max).unwrap_or(i64::MAX);
+        oldest.bind(key).bind(pairs_max).execute(&mut *self.connection).await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn insert_bundle(&mut self, parts: &NewParts, main: &Bytes, last_resort: &Bytes) -> Result<i64> {
+        self.begin().await?;
+        let insert = sqlx::query("INSERT INTO bundle (id, owner, main, last_resort) VALUES (?, ?, ?, ?)");
+        let insert = insert.bind(&parts.bundle.as_bytes()[..]).bind(&parts.owner.as_bytes()[..]);
+        let inserted = insert.bind(&main[..]).bind(&last_resort[..]).execute(&mut *self.connection).await?;
+        Ok(inserted.last_insert_rowid())
+    }
+
+    async fn update_bundle(&mut self, key: i64, parts: &NewParts) -> Result<i64> {
+        self.begin().await?;
+        let update = sqlx::query(
+            "UPDATE bundle SET main = coalesce(?, main), last_resort = coalesce(?, last_resort) WHERE key = ?",
+        );
+        let update = update.bind(parts.main.as_deref()).bind(parts.last_resort.as_deref()).bind(key);
+        update.execute(&mut *self.connection).await?;
+        Ok(key)
+    }
+
+    async fn fetch_bundle(&mut self, bundle: &BundleId, take_pair: bool) -> Result<Outcome> {
+        let select = sqlx::query("SELECT key, main, last_resort FROM bundle WHERE id = ?");
+        let row = select.bind(&bundle.as_bytes()[..]).fetch_optional(&mut *self.connection).await?;
+        let Some(row) = row else { return Ok(Outcome::Denied) };
+        let pair = if take_pair { self.take_pair(row.try_get(0)?).await? } else { None };
+        let last_resort = if pair.is_none() { Some(row.try_get(2)?) } else { None };
+        Ok(Outcome::Bundle(Bundle { main: row.try_get(1)?, pair, last_resort }))
+    }
+
+    async fn take_pair(&mut self, bundle: i64) -> Result<Option<Vec<u8>>> {
+        let select = sqlx::query("SELECT key, part FROM pair WHERE bundle = ? ORDER BY key LIMIT 1");
+        let Some(row) = select.bind(bundle).fetch_optional(&mut *self.connection).await? else { return Ok(None) };
+        self.begin().await?;
+        let delete = sqlx::query("DELETE FROM pair WHERE key = ?").bind(row.try_get::<i64, _>(0)?);
+        delete.execute(&mut *self.connection).await?;
+        Ok(Some(row.try_get(1)?))
+    }
+
+    async fn expire(&mut self, now: Timestamp, lapsed_before: Day) -> Result<Outcome> {
+        self.flush().await?;
+        let limit = i64::try_from(EXPIRE_ROWS_MAX + 1).expect("a small number");
+        let select = "SELECT seq, mailbox FROM envelope WHERE expires_at <= ? ORDER BY expires_at, seq LIMIT ?";
+        let rows = sqlx::query(select).bind(millis(now)).bind(limit).fetch_all(&mut *self.connection).await?;
+        let envelopes: Vec<(i64, Key)> =
+            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_>>()?;
+        let select = "SELECT key FROM mailbox WHERE day_last_used < ? ORDER BY receive_id LIMIT ?";
+        let lapsed = sqlx::query_scalar(select).bind(lapsed_before.as_days()).bind(limit);
+        let mailboxes: Vec<Key> = lapsed.fetch_all(&mut *self.connection).await?;
+        let more = envelopes.len() > EXPIRE_ROWS_MAX || mailboxes.len() > EXPIRE_ROWS_MAX;
+
+        let envelopes = &envelopes[..envelopes.len().min(EXPIRE_ROWS_MAX)];
+        for (seq, mailbox) in envelopes {
+            self.memory.mailboxes.remove_envelope(*mailbox, *seq);
+            self.deletes.push(*seq);
+        }
+        let mailboxes = &mailboxes[..mailboxes.len().min(EXPIRE_ROWS_MAX)];
+        if !mailboxes.is_empty() {
+            self.remove_mailboxes(mailboxes).await?;
+        }
+        if self.memory.acknowledged.expire(now) {
+            self.begin().await?;
+            let delete = sqlx::query("DELETE FROM acknowledged WHERE forget_at <= ?").bind(millis(now));
+            delete.execute(&mut *self.connection).await?;
+        }
+        Ok(Outcome::Expired { envelopes: envelopes.len(), mailboxes: mailboxes.len(), more })
+    }
+
+    async fn begin(&mut self) -> Result<()> {
+        if !self.begun {
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut *self.connection).await?;
+            self.begun = true;
+        }
+        Ok(())
+    }
+
+    /// Writes the envelopes gathered so far.
+    async fn flush(&mut self) -> Result<()> {
+        if self.inserts.is_empty() && self.deletes.is_empty() {
+            return Ok(());
+        }
+        self.begin().await?;
+        let mut rest = &self.inserts[..];
+        for rows in INSERT_ROWS {
+            while let Some((chunk, others)) = rest.split_at_checked(rows) {
+                rest = others;
+                insert(&mut *self.connection, chunk).await?;
+            }
+        }
+        self.inserts.clear();
+        if !self.deletes.is_empty() {
+            let delete = sqlx::query("DELETE FROM envelope WHERE seq IN (SELECT value FROM json_each(?))");
+            delete.bind(json_numbers(&self.deletes)).execute(&mut *self.connection).await?;
+            self.deletes.clear();
+        }
+        Ok(())
+    }
+}
+
+async fn insert(connection: &mut SqliteConnection, rows: &[Insert]) -> Result<()> {
+    let values = vec!["(?, ?, ?, ?, ?)"; rows.len()].join(", ");
+    let statement = format!("INSERT INTO envelope (seq, mailbox, id, expires_at, payload) VALUES {values}");
+    // Only the number of rows varies; what they hold is bound.
+    let mut insert = sqlx::query(AssertSqlSafe(statement));
+    for Insert { seq, mailbox, id, expires_at, payload } in rows {
+        insert = insert.bind(seq).bind(mailbox).bind(&id.as_bytes()[..]).bind(millis(*expires_at)).bind(&payload[..]);
+    }
+    insert.execute(connection).await?;
+    Ok(())
+}
+
+fn mailbox(row: &SqliteRow) -> Result<(Key, NewMailbox)> {
+    let made = NewMailbox {
+        kind: if row.try_get::<i64, _>(1)? == kind_number(MailboxKind::Contact) {
+            MailboxKind::Contact
+        } else {
+            MailboxKind::Pairwise
+        },
+        receive_id: array(row, 2)?.into(),
+        send_id: array(row, 3)?.into(),
+        owner: array(row, 4)?.into(),
+        capability_hash: array(row, 5)?.into(),
+        day: Day::from_days(row.try_get(6)?),
+    };
+    Ok((row.try_get(0)?, made))
+}
+
+const fn kind_number(kind: MailboxKind) -> i64 {
+    match kind {
+        MailboxKind::Pairwise => 0,
+        MailboxKind::Contact => 1,
+    }
+}
+
+fn array<const N: usize>(row: &SqliteRow, column: usize) -> Result<[u8; N]> {
+    let bytes: &[u8] = row.try_get(column)?;
+    bytes.try_into().map_err(|_| sqlx::Error::Decode("a column has another length than the schema says".into()))
+}
+
+fn json_texts(texts: &[String]) -> String {
+    serde_json::to_string(texts).expect("texts are JSON")
+}
+
+fn json_numbers(numbers: &[i64]) -> String {
+    serde_json::to_string(numbers).expect("numbers are JSON")
+}

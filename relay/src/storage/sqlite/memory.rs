@@ -1,0 +1,205 @@
+//! What the writer knows without asking: mailboxes in use with the ids of their envelopes, and ids acknowledged a short
+//! while ago. Payloads are not here.
+//!
+//! It is a copy of what is in the file, and of the batch being applied. When a batch fails the mailboxes are forgotten, and
+//! read again when next used.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use sotto_outer::{EnvelopeId, ReceiveId, SendId};
+
+use crate::{storage::NewMailbox, time::Timestamp};
+
+/// Mailboxes and envelopes held, together; at about 100 bytes each.
+const ENTRIES_MAX: usize = 1_000_000;
+
+/// Bytes of one pair of mailbox and envelope in a row of `acknowledged`.
+const ACKNOWLEDGED_BYTES: usize = 8 + EnvelopeId::LEN;
+
+/// A row's key in the table `mailbox`.
+pub(super) type Key = i64;
+
+pub(super) struct Memory {
+    pub(super) next_seq: i64,
+    pub(super) mailboxes: Mailboxes,
+    pub(super) acknowledged: Acknowledged,
+}
+
+/// Mailboxes in use, by any of their names.
+#[derive(Default)]
+pub(super) struct Mailboxes {
+    by_key: HashMap<Key, Mailbox>,
+    by_receive_id: HashMap<ReceiveId, Key>,
+    by_send_id: HashMap<SendId, Key>,
+    envelopes: usize,
+    batch: u64,
+}
+
+/// A mailbox in use.
+pub(super) struct Mailbox {
+    pub(super) key: Key,
+    pub(super) made: NewMailbox,
+    /// By their place in the order.
+    pub(super) envelopes: BTreeMap<i64, Entry>,
+    pub(super) bytes: u64,
+    seqs: HashMap<EnvelopeId, i64>,
+    used_in_batch: u64,
+}
+
+/// An envelope without its payload.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) id: EnvelopeId,
+    pub(super) bytes: usize,
+    pub(super) expires_at: Timestamp,
+}
+
+/// Ids acknowledged a short while ago.
+#[derive(Default)]
+pub(super) struct Acknowledged {
+    forget_at: HashMap<(Key, EnvelopeId), Timestamp>,
+    /// In the order in which they are to be forgotten, about.
+    order: VecDeque<(Timestamp, Vec<(Key, EnvelopeId)>)>,
+    uncommitted: Vec<(Key, EnvelopeId, Timestamp)>,
+}
+
+impl Memory {
+    pub(super) fn new(next_seq: i64) -> Self {
+        Self { next_seq, mailboxes: Mailboxes::default(), acknowledged: Acknowledged::default() }
+    }
+
+    /// A batch failed: only what is in the file is true.
+    pub(super) fn forget_uncommitted(&mut self) {
+        self.mailboxes = Mailboxes::default();
+        for (key, id, _) in self.acknowledged.uncommitted.drain(..) {
+            self.acknowledged.forget_at.remove(&(key, id));
+        }
+    }
+
+    /// A batch is done: when too much is held, all that it did not use is forgotten.
+    pub(super) fn trim(&mut self) {
+        let Mailboxes { by_key, envelopes, batch, .. } = &self.mailboxes;
+        if by_key.len() + envelopes > ENTRIES_MAX {
+            let unused: Vec<_> = by_key.values().filter(|m| m.used_in_batch < *batch).map(|m| m.key).collect();
+            unused.into_iter().for_each(|key| self.mailboxes.remove(key));
+        }
+        self.mailboxes.batch += 1;
+    }
+}
+
+impl Mailboxes {
+    pub(super) fn insert(&mut self, key: Key, made: NewMailbox) {
+        self.by_receive_id.insert(made.receive_id, key);
+        self.by_send_id.insert(made.send_id, key);
+        let (envelopes, seqs) = (BTreeMap::new(), HashMap::new());
+        self.by_key.insert(key, Mailbox { key, made, envelopes, bytes: 0, seqs, used_in_batch: self.batch });
+    }
+
+    pub(super) fn remove(&mut self, key: Key) {
+        let Some(mailbox) = self.by_key.remove(&key) else { return };
+        self.by_receive_id.remove(&mailbox.made.receive_id);
+        self.by_send_id.remove(&mailbox.made.send_id);
+        self.envelopes -= mailbox.envelopes.len();
+    }
+
+    pub(super) fn by_receive_id(&mut self, id: &ReceiveId) -> Option<&mut Mailbox> {
+        self.by_receive_id.get(id).copied().and_then(|key| self.used(key))
+    }
+
+    pub(super) fn by_send_id(&mut self, id: &SendId) -> Option<&mut Mailbox> {
+        self.by_send_id.get(id).copied().and_then(|key| self.used(key))
+    }
+
+    fn used(&mut self, key: Key) -> Option<&mut Mailbox> {
+        let mailbox = self.by_key.get_mut(&key)?;
+        mailbox.used_in_batch = self.batch;
+        Some(mailbox)
+    }
+
+    pub(super) fn insert_envelope(&mut self, key: Key, seq: i64, entry: Entry) {
+        let Some(mailbox) = self.by_key.get_mut(&key) else { return };
+        mailbox.seqs.insert(entry.id, seq);
+        mailbox.bytes += entry.bytes as u64;
+        mailbox.envelopes.insert(seq, entry);
+        self.envelopes += 1;
+    }
+
+    pub(super) fn remove_envelope(&mut self, key: Key, seq: i64) {
+        let Some(mailbox) = self.by_key.get_mut(&key) else { return };
+        let Some(entry) = mailbox.envelopes.remove(&seq) else { return };
+        mailbox.seqs.remove(&entry.id);
+        mailbox.bytes -= entry.bytes as u64;
+        self.envelopes -= 1;
+    }
+}
+
+impl Mailbox {
+    pub(super) fn seq(&self, id: &EnvelopeId) -> Option<i64> {
+        self.seqs.get(id).copied()
+    }
+}
+
+impl Acknowledged {
+    pub(super) fn remembers(&self, key: Key, id: &EnvelopeId, now: Timestamp) -> bool {
+        self.forget_at.get(&(key, *id)).is_some_and(|forget_at| *forget_at > now)
+    }
+
+    pub(super) fn add(&mut self, key: Key, id: EnvelopeId, forget_at: Timestamp) {
+        self.forget_at.insert((key, id), forget_at);
+        self.uncommitted.push((key, id, forget_at));
+    }
+
+    /// The row to store with this batch, if it acknowledged anything.
+    pub(super) fn row(&self) -> Option<(i64, Vec<u8>)> {
+        let forget_at = self.uncommitted.iter().map(|(_, _, forget_at)| *forget_at).max()?;
+        let mut ids = Vec::with_capacity(self.uncommitted.len() * ACKNOWLEDGED_BYTES);
+        for (key, id, _) in &self.uncommitted {
+            ids.extend_from_slice(&key.to_be_bytes());
+            ids.extend_from_slice(id.as_bytes());
+        }
+        Some((millis(forget_at), ids))
+    }
+
+    /// The row is stored.
+    pub(super) fn committed(&mut self) {
+        let Some(forget_at) = self.uncommitted.iter().map(|(_, _, forget_at)| *forget_at).max() else { return };
+        let ids = self.uncommitted.drain(..).map(|(key, id, _)| (key, id)).collect();
+        self.order.push_back((forget_at, ids));
+    }
+
+    /// Takes a stored row in.
+    pub(super) fn load(&mut self, forget_at: i64, ids: &[u8]) {
+        let forget_at = timestamp(forget_at);
+        let (pairs, _) = ids.as_chunks::<ACKNOWLEDGED_BYTES>();
+        let pair = |pair: &[u8; ACKNOWLEDGED_BYTES]| {
+            let (key, id) = pair.split_first_chunk::<8>()?;
+            Some((Key::from_be_bytes(*key), EnvelopeId::try_from(id).ok()?))
+        };
+        let ids: Vec<_> = pairs.iter().filter_map(pair).collect();
+        self.forget_at.extend(ids.iter().map(|pair| (*pair, forget_at)));
+        self.order.push_back((forget_at, ids));
+    }
+
+    /// Forgets what is to be forgotten by now; true if that is anything.
+    pub(super) fn expire(&mut self, now: Timestamp) -> bool {
+        let before = self.order.len();
+        while let Some((_, ids)) = self.order.pop_front_if(|(forget_at, _)| *forget_at <= now) {
+            for pair in ids {
+                if self.forget_at.get(&pair).is_some_and(|forget_at| *forget_at <= now) {
+                    self.forget_at.remove(&pair);
+                }
+            }
+        }
+        self.order.len() < before
+    }
+}
+
+/// As the file has it.
+pub(super) fn millis(at: Timestamp) -> i64 {
+    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// As the file has it.
+pub(super) fn timestamp(millis: i64) -> Timestamp {
+    Timestamp::from_millis(u64::try_from(millis).unwrap_or(0))
+}

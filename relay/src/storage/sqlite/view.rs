@@ -1,0 +1,1 @@
+//! Reads everything the relay knows, beside a running relay or a stopped one. Writes nothing.
