@@ -6,6 +6,7 @@
 mod aead;
 mod book;
 mod bundle;
+mod digest;
 mod error;
 mod first_seal;
 mod handshake;
@@ -31,6 +32,7 @@ mod xwing;
 
 pub use book::find;
 pub use bundle::{VerifiedBundle, VerifiedRepair, open_bundle, seal_main, seal_part, verify_repair_bundle};
+pub use digest::{capability_hash, envelope_digest};
 pub use error::{PeerMisbehaved, StateError};
 pub use first_seal::{
     TooLong, first_content_capacity, first_seal_id, open_first, open_repair, repair_tag, seal_first, seal_repair,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Table, Value};
+use crate::{Range, Table, Value};
 
 /// Changes of one step, the last one of a row standing.
 #[derive(Default)]
@@ -25,6 +25,13 @@ impl Batch {
     /// What this batch holds for a row: `None` nothing, `Some(None)` its deletion.
     pub(crate) fn get(&self, table: Table, key: &[u8]) -> Option<Option<&Value>> {
         self.changes.get(&(table, key.to_vec())).map(Option::as_ref)
+    }
+
+    /// What this batch holds of a range, by key.
+    pub(crate) fn range(&self, table: Table, range: &Range) -> Vec<(&[u8], Option<&Value>)> {
+        let from = (table, range.from.clone());
+        let changes = self.changes.range(from..).take_while(|((of, key), _)| *of == table && range.contains(key));
+        changes.map(|((_, key), value)| (key.as_slice(), value.as_ref())).collect()
     }
 
     /// All changes, by table and key: a value to put, or none to delete.

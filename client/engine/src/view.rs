@@ -5,7 +5,10 @@ use minicbor::{Decode, Encode};
 use sotto_inner::{ContentId, HybridTime};
 use sotto_outer::RelayAddress;
 
-use crate::{ContactId, JournalEntry, Rows, RowsError};
+use crate::{
+    ContactId, JournalEntry, Order, Range, Rows, RowsError, Table, Value,
+    record::{Account, Contact, MessageRow, OutboxRow, Record},
+};
 
 /// How far a contact is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
@@ -120,40 +123,77 @@ pub struct Totals {
 }
 
 /// Searchable text of a `Table::Message` row, for the full-text index; none if the row has none.
-pub fn message_text(_value: &[u8]) -> Option<String> {
-    None
+pub fn message_text(value: &[u8]) -> Option<String> {
+    MessageRow::from_row(value).ok().map(|message| message.text)
 }
 
 /// The account, once there is one.
 ///
 /// # Errors
 /// [`RowsError`].
-pub fn account(_rows: &dyn Rows) -> Result<Option<AccountView>, RowsError> {
-    Ok(None)
+pub fn account(rows: &dyn Rows) -> Result<Option<AccountView>, RowsError> {
+    let Some(account) = load::<Account>(rows, Account::KEY)? else { return Ok(None) };
+    Ok(Some(AccountView { root: account.manifest.body.root, name: account.name, relay: account.relay }))
 }
 
 /// All contacts, by root.
 ///
 /// # Errors
 /// [`RowsError`].
-pub fn contacts(_rows: &dyn Rows) -> Result<Vec<ContactView>, RowsError> {
-    Ok(Vec::new())
+pub fn contacts(rows: &dyn Rows) -> Result<Vec<ContactView>, RowsError> {
+    let Some(own) = account(rows)? else { return Ok(Vec::new()) };
+    let found = rows.scan(Table::Contact, &Range::all(), Order::Ascending, usize::MAX)?;
+    found.iter().map(|(_, row)| Ok(contact_view(&own.root, Contact::from_row(row)?))).collect()
 }
 
 /// One contact.
 ///
 /// # Errors
 /// [`RowsError`].
-pub fn contact(_rows: &dyn Rows, _id: &ContactId) -> Result<Option<ContactView>, RowsError> {
-    Ok(None)
+pub fn contact(rows: &dyn Rows, id: &ContactId) -> Result<Option<ContactView>, RowsError> {
+    let Some(own) = account(rows)? else { return Ok(None) };
+    Ok(load::<Contact>(rows, id.as_bytes())?.map(|contact| contact_view(&own.root, contact)))
+}
+
+fn contact_view(own: &ContactId, contact: Contact) -> ContactView {
+    ContactView {
+        id: contact.root,
+        safety_number: sotto_crypto::safety_number(own, &contact.root).to_string(),
+        name: contact.name,
+        state: contact.state,
+        verified: contact.verified,
+        request_text: contact.request_text,
+        unread: contact.unread,
+    }
 }
 
 /// One message.
 ///
 /// # Errors
 /// [`RowsError`].
-pub fn message(_rows: &dyn Rows, _id: &ContentId) -> Result<Option<MessageView>, RowsError> {
-    Ok(None)
+pub fn message(rows: &dyn Rows, id: &ContentId) -> Result<Option<MessageView>, RowsError> {
+    let Some(key) = rows.get(Table::MessageIndex, id.as_bytes())? else { return Ok(None) };
+    Ok(load::<MessageRow>(rows, &key)?.map(message_view))
+}
+
+/// The message in a row of `Table::Message`.
+///
+/// # Errors
+/// [`RowsError`] if the row is damaged.
+pub fn message_of_row(value: &[u8]) -> Result<MessageView, RowsError> {
+    MessageRow::from_row(value).map(message_view)
+}
+
+fn message_view(message: MessageRow) -> MessageView {
+    MessageView {
+        chat: message.chat,
+        id: message.id,
+        author: message.author,
+        time: message.time,
+        stored_millis: message.stored_millis,
+        status: message.status,
+        text: message.text,
+    }
 }
 
 /// At most `limit` messages of a chat before the message `before` (or the newest), newest last.
@@ -161,26 +201,59 @@ pub fn message(_rows: &dyn Rows, _id: &ContentId) -> Result<Option<MessageView>,
 /// # Errors
 /// [`RowsError`].
 pub fn history(
-    _rows: &dyn Rows,
-    _chat: &ContactId,
-    _before: Option<&ContentId>,
-    _limit: usize,
+    rows: &dyn Rows,
+    chat: &ContactId,
+    before: Option<&ContentId>,
+    limit: usize,
 ) -> Result<Vec<MessageView>, RowsError> {
-    Ok(Vec::new())
+    let mut range = Range::prefix(chat.as_bytes());
+    if let Some(before) = before {
+        let Some(key) = rows.get(Table::MessageIndex, before.as_bytes())? else { return Ok(Vec::new()) };
+        range.to = Some(key.to_vec());
+    }
+    let found = rows.scan(Table::Message, &range, Order::Descending, limit)?;
+    found.iter().rev().map(|(_, row)| message_of_row(row)).collect()
 }
 
 /// Journal entries after a sequence, oldest first, at most `limit`.
 ///
 /// # Errors
 /// [`RowsError`].
-pub fn journal(_rows: &dyn Rows, _after: u64, _limit: usize) -> Result<Vec<(u64, JournalEntry)>, RowsError> {
-    Ok(Vec::new())
+pub fn journal(rows: &dyn Rows, after: u64, limit: usize) -> Result<Vec<(u64, JournalEntry)>, RowsError> {
+    let range = Range { from: (after + 1).to_be_bytes().to_vec(), to: None };
+    let found = rows.scan(Table::Journal, &range, Order::Ascending, limit)?;
+    let damaged = || RowsError("a journal row is damaged".to_owned());
+    let entry = |(key, row): &(Vec<u8>, Value)| {
+        let sequence = u64::from_be_bytes(key.as_slice().try_into().map_err(|_| damaged())?);
+        Ok((sequence, minicbor::decode(row).map_err(|_| damaged())?))
+    };
+    found.iter().map(entry).collect()
+}
+
+/// The last journal entry that a consumer said it has.
+///
+/// # Errors
+/// [`RowsError`].
+pub fn journal_acked(rows: &dyn Rows) -> Result<u64, RowsError> {
+    let acked = rows.get(Table::Meta, b"journal-acked")?;
+    Ok(acked.and_then(|row| row.as_slice().try_into().ok()).map_or(0, u64::from_be_bytes))
 }
 
 /// Numbers for a status line.
 ///
 /// # Errors
 /// [`RowsError`].
-pub fn totals(_rows: &dyn Rows) -> Result<Totals, RowsError> {
-    Ok(Totals::default())
+pub fn totals(rows: &dyn Rows) -> Result<Totals, RowsError> {
+    let mut totals = Totals::default();
+    for (_, row) in rows.scan(Table::Outbox, &Range::all(), Order::Ascending, usize::MAX)? {
+        totals.waiting += u64::from(OutboxRow::from_row(&row)?.message);
+    }
+    for (_, row) in rows.scan(Table::Contact, &Range::all(), Order::Ascending, usize::MAX)? {
+        totals.unread += Contact::from_row(&row)?.unread;
+    }
+    Ok(totals)
+}
+
+fn load<R: Record>(rows: &dyn Rows, key: &[u8]) -> Result<Option<R>, RowsError> {
+    rows.get(R::TABLE, key)?.map(|row| R::from_row(&row)).transpose()
 }

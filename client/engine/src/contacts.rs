@@ -1,0 +1,316 @@
+//! Contacts: from a link to an agreement, and out of it.
+//!
+//! ```text
+//!  link ──► Connecting ──bundle──► Requested ──their accept──► Connected ◄──our accept── Incoming ◄── their request
+//!               │                      │                          │                         │
+//!               ▼                      ▼                          ▼                         ▼
+//!       LinkDead, LinkForged        LinkDead            Unreachable, Blocked        Declined, Blocked
+//! ```
+
+use sotto_inner::{Body, Link, LinkKind, limits::HELLO_TEXT_BYTES_MAX};
+use sotto_outer::{Answer, Command, Fetch, MailboxKind, RelayIdentity};
+
+use crate::{
+    ContactId, ContactState, Happening, IntentError, Outcome, Range, RowsError, Table, Ticket,
+    memory::Pending,
+    record::{Account, Contact, Front, Known, OwnMailbox},
+    timers::Timer,
+    work::Work,
+};
+
+/// How long a request waits for an answer before it is made anew, the first time; it doubles with each.
+const REQUEST_RETRY_SECS: u64 = 86_400;
+/// Requests made with one link.
+const REQUEST_ATTEMPTS_MAX: u32 = 5;
+/// How long to wait before asking a busy relay for a bundle again.
+const FETCH_RETRY_SECS: u64 = 30;
+
+type Result<T> = std::result::Result<T, RowsError>;
+type IntentResult = Result<std::result::Result<(), IntentError>>;
+
+impl Work<'_> {
+    pub(crate) fn contact(&self, id: &ContactId) -> Result<Option<Contact>> {
+        self.load(id.as_bytes())
+    }
+
+    pub(crate) fn save_contact(&mut self, contact: &Contact) {
+        self.save(contact.root.as_bytes(), contact);
+    }
+
+    /// Puts a contact into another state, and tells.
+    pub(crate) fn enter(&mut self, contact: &mut Contact, state: ContactState) -> Result<()> {
+        if contact.state != state {
+            contact.state = state;
+            self.happened(Happening::Contact { contact: contact.root, state })?;
+        }
+        self.save_contact(contact);
+        Ok(())
+    }
+
+    pub(crate) fn connect(
+        &mut self,
+        ticket: Ticket,
+        account: &Account,
+        link: Link,
+        text: Option<String>,
+    ) -> IntentResult {
+        if link.root == account.manifest.body.root {
+            return Ok(Err(IntentError::OwnLink));
+        }
+        if text.as_ref().is_some_and(|text| text.is_empty() || text.len() > HELLO_TEXT_BYTES_MAX) {
+            return Ok(Err(IntentError::Text));
+        }
+        let known = self.contact(&link.root)?;
+        let outcome = Outcome::Contact(link.root);
+        let mut contact = match known {
+            Some(contact) if contact.state == ContactState::Connected => return Ok(Err(IntentError::AlreadyConnected)),
+            Some(contact) if contact.state == ContactState::Incoming => {
+                self.agree(account, contact)?;
+                self.answer(ticket, outcome);
+                return Ok(Ok(()));
+            }
+            Some(contact) => contact,
+            None => Contact::new(link.root, ContactState::Connecting),
+        };
+        self.want_relay(&link.relay);
+        if contact.own_mailbox.is_none() {
+            contact.own_mailbox = Some(self.new_mailbox(MailboxKind::Pairwise, &account.relay, Some(contact.root)));
+        }
+        contact.link = Some(link);
+        contact.request_text = text;
+        contact.attempts = 0;
+        contact.state = ContactState::Connecting;
+        let (root, state) = (contact.root, contact.state);
+        self.happened(Happening::Contact { contact: root, state })?;
+        self.save_contact(&contact);
+        self.fetch_bundle(&contact);
+        self.answer(ticket, outcome);
+        Ok(Ok(()))
+    }
+
+    /// What a relay that came online can do for a contact.
+    pub(crate) fn resume_contact(&mut self, relay: &RelayIdentity, contact: Contact) -> Result<()> {
+        if contact.state == ContactState::Connecting {
+            if contact.link.as_ref().is_some_and(|link| link.relay.identity() == relay) {
+                self.fetch_bundle(&contact);
+            }
+            return Ok(());
+        }
+        self.pump(contact)
+    }
+
+    fn fetch_bundle(&mut self, contact: &Contact) {
+        let Some(link) = &contact.link else { return };
+        if self.online(link.relay.identity()).is_some() {
+            let fetch = Fetch { bundle: link.bundle, proof: None };
+            self.transmit(link.relay.identity(), Command::Fetch(fetch), Pending::Fetch(contact.root));
+        }
+    }
+
+    pub(crate) fn on_bundle(&mut self, id: &ContactId, answer: Answer) -> Result<()> {
+        let (Some(mut contact), Some(account)) = (self.contact(id)?, self.account()?) else { return Ok(()) };
+        let first = contact.state == ContactState::Connecting;
+        if !first && contact.state != ContactState::Requested {
+            return Ok(());
+        }
+        let Some(link) = contact.link.clone() else { return Ok(()) };
+        let bundle = match answer {
+            Answer::Bundle(bundle) => bundle,
+            // A request under way may have used the invitation up: only the first look tells a dead link.
+            Answer::Denied if first => return self.enter(&mut contact, ContactState::LinkDead),
+            Answer::Busy { retry_after_secs } | Answer::Full { retry_after_secs } => {
+                let wait = u64::from(retry_after_secs).max(FETCH_RETRY_SECS) + self.jitter(FETCH_RETRY_SECS);
+                self.set_timer(self.now.plus_secs(wait), &Timer::Request(contact.root));
+                return Ok(());
+            }
+            Answer::Info(_) | Answer::Done | Answer::Denied | Answer::Refused { reason: _ } | Answer::Subscribed(_) => {
+                return Ok(());
+            }
+        };
+        let Ok(bundle) = sotto_crypto::open_bundle(&link, &bundle, self.now.secs()) else {
+            return if first { self.enter(&mut contact, ContactState::LinkForged) } else { Ok(()) };
+        };
+        let device = self.device_keys(&account)?;
+        let Ok(initiated) = sotto_crypto::initiate(self.rng, &account.manifest, &device, &bundle, &link) else {
+            return if first { self.enter(&mut contact, ContactState::LinkForged) } else { Ok(()) };
+        };
+        contact.name = bundle.name().to_owned();
+        contact.manifest = Some(bundle.manifest().clone());
+        contact.device = Some(bundle.device());
+        contact.attempts += 1;
+        let front = Front {
+            handshake: initiated.handshake,
+            seal: bundle.seal().clone(),
+            tag: None,
+            mailbox: Some(bundle.mailbox().clone()),
+        };
+        self.want_relay(&bundle.mailbox().relay.clone());
+        self.add_session(&mut contact, &initiated.session, Some(front))?;
+        contact.active = Some(*initiated.id.as_bytes());
+        self.enter(&mut contact, ContactState::Requested)?;
+        let wait = REQUEST_RETRY_SECS << contact.attempts.min(6).saturating_sub(1);
+        self.set_timer(self.now.plus_secs(wait), &Timer::Request(contact.root));
+        if first {
+            self.send_hello(&account, &contact)?;
+        }
+        self.seal_anew(contact)
+    }
+
+    fn send_hello(&mut self, account: &Account, contact: &Contact) -> Result<()> {
+        let own = contact.own_mailbox.ok_or_else(|| RowsError("a contact has no mailbox of ours".to_owned()))?;
+        let Some(mailbox) = self.mailbox_address(&own)? else {
+            return Err(RowsError("our mailbox for a contact is missing".to_owned()));
+        };
+        // A link tried again finds the greeting of before still waiting; one is enough.
+        self.clear_outbox(&contact.root)?;
+        let text = contact.request_text.clone();
+        let body = Body::Hello { name: account.name.clone(), mailbox, text: text.clone() };
+        let content = self.content(body)?;
+        if let Some(text) = &text {
+            self.store_own_message(account, &contact.root, &content, text)?;
+        }
+        self.enqueue(&contact.root, &content, text.is_some())
+    }
+
+    /// A request was not answered: perhaps its one-time key was used up by a lost attempt. Ask with a fresh bundle.
+    pub(crate) fn repeat_request(&mut self, id: &ContactId) -> Result<()> {
+        let Some(contact) = self.contact(id)? else { return Ok(()) };
+        let again = match contact.state {
+            ContactState::Connecting => true,
+            ContactState::Requested => contact.attempts < REQUEST_ATTEMPTS_MAX,
+            ContactState::Incoming
+            | ContactState::Connected
+            | ContactState::Declined
+            | ContactState::Blocked
+            | ContactState::LinkDead
+            | ContactState::Unreachable
+            | ContactState::LinkForged => false,
+        };
+        if again {
+            self.fetch_bundle(&contact);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn accept(&mut self, ticket: Ticket, account: &Account, id: &ContactId) -> IntentResult {
+        let Some(contact) = self.contact(id)? else { return Ok(Err(IntentError::NoContact)) };
+        match contact.state {
+            ContactState::Incoming => self.agree(account, contact)?,
+            ContactState::Connected | ContactState::Unreachable => {}
+            ContactState::Connecting
+            | ContactState::Requested
+            | ContactState::Declined
+            | ContactState::Blocked
+            | ContactState::LinkDead
+            | ContactState::LinkForged => {
+                return Ok(Err(IntentError::NotConnected("there is no request of theirs to accept")));
+            }
+        }
+        self.answer(ticket, Outcome::Contact(*id));
+        Ok(Ok(()))
+    }
+
+    /// Both want to talk: tell them where to write, hand them keys for repair, and send the receipts held back till now.
+    pub(crate) fn agree(&mut self, account: &Account, mut contact: Contact) -> Result<()> {
+        if contact.own_mailbox.is_none() {
+            contact.own_mailbox = Some(self.new_mailbox(MailboxKind::Pairwise, &account.relay, Some(contact.root)));
+        }
+        let own = contact.own_mailbox.unwrap_or(account.contact_mailbox);
+        let Some(mailbox) = self.mailbox_address(&own)? else {
+            return Err(RowsError("our mailbox for a contact is missing".to_owned()));
+        };
+        self.enter(&mut contact, ContactState::Connected)?;
+        let content = self.content(Body::Accept { name: account.name.clone(), mailbox })?;
+        self.enqueue(&contact.root, &content, false)?;
+        self.send_repair_bundle(account, &contact)?;
+        self.owe_receipts_now(&mut contact)?;
+        self.pump(contact)
+    }
+
+    pub(crate) fn decline(&mut self, ticket: Ticket, id: &ContactId) -> IntentResult {
+        let Some(mut contact) = self.contact(id)? else { return Ok(Err(IntentError::NoContact)) };
+        if contact.state != ContactState::Incoming {
+            return Ok(Err(IntentError::NotConnected("there is no request of theirs to decline")));
+        }
+        self.part(&mut contact)?;
+        self.enter(&mut contact, ContactState::Declined)?;
+        self.answer(ticket, Outcome::Contact(*id));
+        Ok(Ok(()))
+    }
+
+    pub(crate) fn block(&mut self, ticket: Ticket, id: &ContactId) -> IntentResult {
+        let Some(mut contact) = self.contact(id)? else { return Ok(Err(IntentError::NoContact)) };
+        self.part(&mut contact)?;
+        self.enter(&mut contact, ContactState::Blocked)?;
+        self.answer(ticket, Outcome::Contact(*id));
+        Ok(Ok(()))
+    }
+
+    /// Forgets sessions, mailbox and everything on its way. Nothing is sent to them.
+    fn part(&mut self, contact: &mut Contact) -> Result<()> {
+        self.drop_sessions(contact)?;
+        self.clear_outbox(&contact.root)?;
+        self.delete_prefix(Table::Receipt, contact.root.as_bytes())?;
+        if let Some(own) = contact.own_mailbox.take() {
+            self.drop_mailbox(&own)?;
+        }
+        contact.peer_mailbox = None;
+        self.forget_peer_bundle(&contact.root.clone());
+        contact.link = None;
+        contact.receipts_due = None;
+        Ok(())
+    }
+
+    pub(crate) fn verify(&mut self, ticket: Ticket, account: &Account, id: &ContactId, number: &str) -> IntentResult {
+        let Some(mut contact) = self.contact(id)? else { return Ok(Err(IntentError::NoContact)) };
+        let Ok(read) = number.parse::<sotto_crypto::SafetyNumber>() else {
+            return Ok(Err(IntentError::SafetyNumberFormat));
+        };
+        if read != sotto_crypto::safety_number(&account.manifest.body.root, id) {
+            return Ok(Err(IntentError::SafetyNumberDiffers));
+        }
+        if !contact.verified {
+            contact.verified = true;
+            self.save_contact(&contact);
+            self.happened(Happening::Verified { contact: *id })?;
+        }
+        self.answer(ticket, Outcome::Contact(*id));
+        Ok(Ok(()))
+    }
+
+    pub(crate) fn mark_read(&mut self, ticket: Ticket, id: &ContactId) -> IntentResult {
+        let Some(mut contact) = self.contact(id)? else { return Ok(Err(IntentError::NoContact)) };
+        if contact.unread > 0 {
+            contact.unread = 0;
+            self.save_contact(&contact);
+        }
+        self.answer(ticket, Outcome::Contact(*id));
+        Ok(Ok(()))
+    }
+
+    /// Hands every connected contact fresh keys for repair.
+    pub(crate) fn refresh_repair_bundles(&mut self) -> Result<()> {
+        let Some(account) = self.account()? else { return Ok(()) };
+        for (_, contact) in self.records::<Contact>(&Range::all(), usize::MAX)? {
+            if contact.connected() {
+                self.send_repair_bundle(&account, &contact)?;
+                self.pump(contact)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whose pairwise mailbox this is, and whether it is one.
+    pub(crate) fn mailbox_contact(&self, mailbox: &OwnMailbox) -> Result<Option<Contact>> {
+        if mailbox.known == Known::Unwanted {
+            return Ok(None);
+        }
+        mailbox.contact.map_or(Ok(None), |id| self.contact(&id))
+    }
+
+    /// Whether a link's secret goes into handshakes made with it.
+    pub(crate) fn invitation_secret(&self, id: &sotto_outer::BundleId) -> Result<Option<sotto_inner::LinkSecret>> {
+        let bundle = self.load::<crate::record::OwnBundle>(id.as_bytes())?;
+        Ok(bundle.filter(|own| own.kind == LinkKind::Invitation && own.known != Known::Unwanted).map(|own| own.secret))
+    }
+}

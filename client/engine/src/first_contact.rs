@@ -1,0 +1,205 @@
+//! First messages of strangers, as they come through a contact mailbox: each is a handshake and a packet, sealed to a weekly
+//! key. Until a request is accepted nothing leaves for it, and what is refused is refused without a trace.
+
+use sotto_crypto::{Answering, NoSkippedKeys, Opened, Session};
+use sotto_inner::{Body, Content, FirstMessage, Handshake, LinkSecret, PrekeyKind};
+
+use crate::{
+    ContactState, Effect, Notice, Rows, RowsError, Table,
+    inbox::Memorable,
+    record::{Account, Contact, CurrentPrekeys, PrekeyRow},
+    sessions::Unopened,
+    work::Work,
+};
+
+/// Handshakes with one last-resort key that are remembered. When it is full, new ones are refused and the key is replaced;
+/// none is ever forgotten while the key lives.
+const LAST_RESORT_HANDSHAKES_MAX: u32 = 10_000;
+
+/// What a handshake's prekeys led to.
+struct Accepted {
+    session: Session,
+    opened: Opened,
+    changes: sotto_crypto::SkippedChanges,
+}
+
+impl Work<'_> {
+    pub(crate) fn open_first_contact(&mut self, account: &Account, payload: &[u8]) -> Result<Memorable, RowsError> {
+        let Some(id) = sotto_crypto::first_seal_id(payload) else { return Ok(Memorable::Yes) };
+        let Some(seal) = self.prekey_secret(PrekeyKind::Seal, id)? else { return Ok(Memorable::Yes) };
+        let Ok(message) = sotto_crypto::open_first(&seal, payload) else { return Ok(Memorable::Yes) };
+        if sotto_crypto::check_handshake(&message.handshake).is_err() {
+            return Ok(Memorable::Yes);
+        }
+        let root = message.handshake.manifest.body.root;
+        let contact = self.contact(&root)?;
+        if root == account.manifest.body.root
+            || contact.as_ref().is_some_and(|c| matches!(c.state, ContactState::Blocked | ContactState::Declined))
+        {
+            return Ok(Memorable::Yes);
+        }
+        let contact = contact.unwrap_or_else(|| Contact::new(root, ContactState::Incoming));
+        self.take_first_message(account, contact, &message)?;
+        Ok(Memorable::Yes)
+    }
+
+    fn take_first_message(
+        &mut self,
+        account: &Account,
+        mut contact: Contact,
+        message: &FirstMessage,
+    ) -> Result<(), RowsError> {
+        let id = *sotto_crypto::handshake_id(&message.handshake).as_bytes();
+        if let Some((row, session)) = self.session(&contact.root, &id)? {
+            // Another packet in front of which the same handshake stands.
+            return match self.open_in(&mut contact, row, &session, &message.packet) {
+                Ok((_, opened)) => self.receive(account, contact, opened).map(drop),
+                Err(Unopened::Rows(error)) => Err(error),
+                Err(Unopened::Packet(_)) => Ok(()),
+            };
+        }
+        let Some(accepted) = self.accept_first(account, message)? else { return Ok(()) };
+        let Ok(content) = Content::decode(&accepted.opened.content) else { return Ok(()) };
+        let Body::Hello { name, mailbox, text } = &content.body else {
+            // The greeting is lost or comes later: the next packet has the same handshake, and the outbox over there holds
+            // its contents until they are delivered.
+            return Ok(());
+        };
+        if !self.check_manifest(&mut contact, &message.handshake.manifest)? {
+            return Ok(());
+        }
+        contact.device = Some(message.handshake.device);
+        self.adopt_session(&mut contact, &accepted.session)?;
+        self.save_skipped(&id, accepted.changes)?;
+        self.use_up_prekeys(&message.handshake, &id)?;
+        self.witness(content.time)?;
+        self.want_relay(&mailbox.relay);
+        contact.name.clone_from(name);
+        contact.peer_mailbox = Some(mailbox.clone());
+        self.on_greeting(account, contact, &content, text.as_deref())
+    }
+
+    /// Someone greets: a stranger makes a request; whom we asked ourselves, or know, we answer at once.
+    fn on_greeting(
+        &mut self,
+        account: &Account,
+        mut contact: Contact,
+        content: &Content,
+        text: Option<&str>,
+    ) -> Result<(), RowsError> {
+        let known = match contact.state {
+            ContactState::Incoming => false,
+            ContactState::Connecting
+            | ContactState::Requested
+            | ContactState::Connected
+            | ContactState::Unreachable
+            | ContactState::LinkDead
+            | ContactState::LinkForged => true,
+            ContactState::Declined | ContactState::Blocked => return Ok(()),
+        };
+        if !known && contact.request_text.is_none() {
+            contact.request_text = text.map(str::to_owned);
+        }
+        self.save_contact(&contact);
+        self.owe_receipt(&mut contact, &content.id)?;
+        if let Some(text) = text {
+            self.store_their_message(&mut contact, content, text)?;
+        }
+        if known {
+            contact.link = None;
+            self.agree(account, contact.clone())?;
+            return match self.contact(&contact.root)? {
+                Some(contact) => self.seal_anew(contact),
+                None => Ok(()),
+            };
+        }
+        self.happened(crate::Happening::Contact { contact: contact.root, state: ContactState::Incoming })?;
+        self.effect(Effect::Notify(Notice::Request { contact: contact.root }));
+        Ok(())
+    }
+
+    /// Makes the session of a first handshake and opens its packet; none if it names keys that are gone, repeats one made with a
+    /// last-resort key, or does not open. Writes nothing.
+    fn accept_first(&mut self, account: &Account, message: &FirstMessage) -> Result<Option<Accepted>, RowsError> {
+        let handshake = &message.handshake;
+        let Some(link_secret) = self.link_secret(handshake)? else { return Ok(None) };
+        let Some(signed) = self.prekey_secret(PrekeyKind::Signed, handshake.signed)? else { return Ok(None) };
+        let one_time = match handshake.one_time {
+            Some(id) => self.prekey_secret(PrekeyKind::OneTimePair, id)?,
+            None => None,
+        };
+        let last_resort = match handshake.last_resort {
+            Some(id) => self.prekey_secret(PrekeyKind::LastResort, id)?,
+            None => None,
+        };
+        if one_time.is_none() && last_resort.is_none() {
+            return Ok(None);
+        }
+        if !self.last_resort_fresh(account, handshake)? {
+            return Ok(None);
+        }
+        let device = self.device_keys(account)?;
+        let answering = Answering {
+            manifest: &account.manifest,
+            device: &device,
+            signed: &signed,
+            one_time: one_time.as_ref(),
+            last_resort: last_resort.as_ref(),
+            link_secret: link_secret.as_ref(),
+        };
+        let Ok(session) = sotto_crypto::accept(&answering, handshake) else { return Ok(None) };
+        let Ok(staged) = session.open(self.rng, &message.packet, self.now.secs(), &NoSkippedKeys) else {
+            return Ok(None);
+        };
+        let (session, changes, opened) = staged.into_parts();
+        Ok(Some(Accepted { session, opened, changes }))
+    }
+
+    /// The invitation's secret, where one is named: `None` if the invitation is used up, `Some(None)` if none is named.
+    fn link_secret(&self, handshake: &Handshake) -> Result<Option<Option<LinkSecret>>, RowsError> {
+        match &handshake.invitation {
+            None => Ok(Some(None)),
+            Some(id) => Ok(self.invitation_secret(id)?.map(Some)),
+        }
+    }
+
+    fn last_resort_fresh(&mut self, account: &Account, handshake: &Handshake) -> Result<bool, RowsError> {
+        let Some(id) = handshake.last_resort else { return Ok(true) };
+        let session = *sotto_crypto::handshake_id(handshake).as_bytes();
+        let key = [id.0.to_be_bytes().as_slice(), &session].concat();
+        if self.get(Table::Handshake, &key)?.is_some() {
+            return Ok(false);
+        }
+        let full =
+            self.prekey_row(PrekeyKind::LastResort, id)?.is_some_and(|row| row.uses >= LAST_RESORT_HANDSHAKES_MAX);
+        if full
+            && let Some(current) = self.load::<CurrentPrekeys>(CurrentPrekeys::KEY)?
+            && current.last_resort == id
+        {
+            self.replace_prekeys(account, current)?;
+        }
+        Ok(!full)
+    }
+
+    /// In the batch that holds the session: the one-time pair goes, the invitation with it; a last-resort handshake is kept.
+    fn use_up_prekeys(&mut self, handshake: &Handshake, session: &[u8; 32]) -> Result<(), RowsError> {
+        if let Some(id) = handshake.one_time {
+            let row = self.prekey_row(PrekeyKind::OneTimePair, id)?;
+            self.delete(Table::Prekey, &PrekeyRow::key(PrekeyKind::OneTimePair, id));
+            if let Some(bundle) = row.and_then(|row| row.bundle) {
+                self.pair_used(&bundle)?;
+            }
+        }
+        if let Some(id) = handshake.last_resort {
+            self.put(Table::Handshake, &[id.0.to_be_bytes().as_slice(), session].concat(), Vec::new());
+            if let Some(row) = self.prekey_row(PrekeyKind::LastResort, id)? {
+                let uses = row.uses + 1;
+                self.save(&PrekeyRow::key(PrekeyKind::LastResort, id), &PrekeyRow { uses, ..row });
+            }
+        }
+        match &handshake.invitation {
+            Some(bundle) => self.drop_bundle(bundle),
+            None => Ok(()),
+        }
+    }
+}

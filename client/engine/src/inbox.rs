@@ -1,0 +1,214 @@
+//! The inbox: an envelope in, everything that follows from it out, in one batch.
+//!
+//! ```text
+//! Deliver ──► seen before? ──yes──────────────────────────────────────────────► ack
+//!                 │no
+//!                 ├─ contact mailbox ──► sealed first message ─┐
+//!                 └─ pairwise mailbox ─┬─ repair tag in front ─┼─► content ──► stored ──► ack
+//!                                      └─ session packet ──────┘
+//!                                             └─ opens nowhere: counted, its digest kept ──► ack
+//! ```
+//!
+//! The ack leaves after the commit, so what a relay deletes is on our disk. [REL-ACK] An envelope that does not open changes
+//! nothing but its digest and the contact's count.
+
+use sotto_crypto::{OpenError, Opened};
+use sotto_inner::{Body, Content};
+use sotto_outer::{Ack, Command, Deliver, EnvelopeId, MailboxKind, ReceiveId, RelayIdentity};
+
+use crate::{
+    Change, ContactState, Happening, Rows, RowsError, Table,
+    memory::Pending,
+    record::{Account, Contact, OwnMailbox},
+    sessions::Unopened,
+    work::Work,
+};
+
+/// Messages stored of someone whose request is not accepted yet.
+const UNACCEPTED_MESSAGES_MAX: u32 = 20;
+const SECS_PER_DAY: u64 = 86_400;
+
+/// Whether an envelope is remembered, so that a repeat costs nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Memorable {
+    Yes,
+    /// Ephemeral: a repeat changes nothing either.
+    No,
+}
+
+impl Work<'_> {
+    pub(crate) fn on_deliver(&mut self, relay: &RelayIdentity, deliver: Deliver) -> Result<(), RowsError> {
+        let Deliver { mailbox: id, id: envelope, payload } = deliver;
+        let (Some(account), Some(mailbox)) = (self.account()?, self.load::<OwnMailbox>(id.as_bytes())?) else {
+            return Ok(());
+        };
+        if mailbox.relay.identity() != relay {
+            // A relay speaks for the mailboxes that lie at it, and for no other.
+            return Ok(());
+        }
+        let digest = sotto_crypto::envelope_digest(&payload);
+        if self.get(Table::Digest, &digest)?.is_none() {
+            let memorable = match mailbox.kind {
+                MailboxKind::Contact => self.open_first_contact(&account, &payload)?,
+                MailboxKind::Pairwise => self.open_pairwise(&account, &mailbox, &payload)?,
+            };
+            if memorable == Memorable::Yes {
+                self.remember(&digest);
+            }
+        }
+        self.ack(relay, &id, &envelope);
+        Ok(())
+    }
+
+    fn open_pairwise(
+        &mut self,
+        account: &Account,
+        mailbox: &OwnMailbox,
+        payload: &[u8],
+    ) -> Result<Memorable, RowsError> {
+        let Some(mut contact) = self.mailbox_contact(mailbox)? else { return Ok(Memorable::Yes) };
+        if let Some(tag) = self.repair_tag_of(&contact, payload)? {
+            self.open_repair(account, contact, tag, payload)?;
+            return Ok(Memorable::Yes);
+        }
+        match self.open_packet(&mut contact, payload) {
+            Ok((_, opened)) => self.receive(account, contact, opened),
+            Err(Unopened::Rows(error)) => Err(error),
+            Err(Unopened::Packet(OpenError::EphemeralOutOfStep)) => Ok(Memorable::No),
+            Err(Unopened::Packet(OpenError::NotOurs | OpenError::Replayed | OpenError::PeerMisbehaved(_))) => {
+                self.count_unopenable(contact)?;
+                Ok(Memorable::Yes)
+            }
+        }
+    }
+
+    /// Acts on what a packet of a contact held. The session that opened it is staged already.
+    pub(crate) fn receive(
+        &mut self,
+        account: &Account,
+        mut contact: Contact,
+        opened: Opened,
+    ) -> Result<Memorable, RowsError> {
+        contact.unopenable = 0;
+        self.save_contact(&contact);
+        let Ok(content) = Content::decode(&opened.content) else {
+            // Authentic, and not a content of this version: its key is used up, nothing else follows.
+            return Ok(Memorable::Yes);
+        };
+        if opened.ephemeral {
+            self.receive_ephemeral(&contact, &content);
+            return Ok(Memorable::No);
+        }
+        self.witness(content.time)?;
+        if !matches!(content.body, Body::Receipt { delivered: _ } | Body::Typing { active: _ }) {
+            self.owe_receipt(&mut contact, &content.id)?;
+        }
+        self.receive_durable(account, contact, &content)?;
+        Ok(Memorable::Yes)
+    }
+
+    fn receive_durable(&mut self, account: &Account, mut contact: Contact, content: &Content) -> Result<(), RowsError> {
+        match &content.body {
+            Body::Accept { name, mailbox } => return self.on_accepted(account, contact, name, mailbox.clone()),
+            Body::Text { text } => self.receive_text(&mut contact, content, text)?,
+            Body::Receipt { delivered } => self.on_receipt(&contact, delivered)?,
+            Body::Repair(bundle) => self.on_repair_bundle(&contact, bundle)?,
+            Body::Repaired { mailbox } => {
+                self.want_relay(&mailbox.relay);
+                contact.peer_mailbox = Some(mailbox.clone());
+                self.save_contact(&contact);
+            }
+            // A greeting comes behind a handshake, typing in an ephemeral packet; elsewhere they mean nothing.
+            Body::Hello { name: _, mailbox: _, text: _ } | Body::Typing { active: _ } => {}
+        }
+        self.pump(contact)
+    }
+
+    fn receive_text(&mut self, contact: &mut Contact, content: &Content, text: &str) -> Result<(), RowsError> {
+        if contact.connected() {
+            return self.store_their_message(contact, content, text);
+        }
+        if contact.state == ContactState::Incoming && contact.unaccepted < UNACCEPTED_MESSAGES_MAX {
+            contact.unaccepted += 1;
+            return self.store_their_message(contact, content, text);
+        }
+        Ok(())
+    }
+
+    fn receive_ephemeral(&mut self, contact: &Contact, content: &Content) {
+        if let Body::Typing { active } = content.body
+            && contact.connected()
+        {
+            self.show(Change::Typing { contact: contact.root, active });
+        }
+    }
+
+    /// Our request was accepted, or a contact told anew where to write.
+    fn on_accepted(
+        &mut self,
+        account: &Account,
+        mut contact: Contact,
+        name: &str,
+        mailbox: sotto_inner::MailboxAddress,
+    ) -> Result<(), RowsError> {
+        match contact.state {
+            ContactState::Connecting
+            | ContactState::Requested
+            | ContactState::Connected
+            | ContactState::Unreachable
+            | ContactState::LinkDead => {}
+            ContactState::Incoming | ContactState::Declined | ContactState::Blocked | ContactState::LinkForged => {
+                return Ok(());
+            }
+        }
+        let first = contact.state != ContactState::Connected;
+        self.want_relay(&mailbox.relay);
+        contact.name = name.to_owned();
+        contact.peer_mailbox = Some(mailbox);
+        contact.link = None;
+        self.enter(&mut contact, ContactState::Connected)?;
+        if first {
+            self.send_repair_bundle(account, &contact)?;
+            self.owe_receipts_now(&mut contact)?;
+        }
+        self.pump(contact)
+    }
+
+    fn ack(&mut self, relay: &RelayIdentity, mailbox: &ReceiveId, envelope: &EnvelopeId) {
+        let ack = Ack { mailbox: *mailbox, ids: vec![*envelope] };
+        self.transmit(relay, Command::Ack(ack), Pending::Forget);
+    }
+
+    /// Remembers an envelope for `DIGEST_MEMORY_SECS`.
+    fn remember(&mut self, digest: &[u8; 16]) {
+        let day = u32::try_from(self.now.secs() / SECS_PER_DAY).unwrap_or(u32::MAX).to_be_bytes();
+        self.put(Table::Digest, digest, day.to_vec());
+        self.put(Table::DigestDay, &[day.as_slice(), digest].concat(), Vec::new());
+    }
+
+    /// Tells that a contact's devices changed, or refuses what contradicts the known ones.
+    pub(crate) fn check_manifest(
+        &mut self,
+        contact: &mut Contact,
+        offered: &sotto_inner::Manifest,
+    ) -> Result<bool, RowsError> {
+        use sotto_crypto::Succession;
+        let Some(known) = &contact.manifest else {
+            contact.manifest = Some(offered.clone());
+            return Ok(true);
+        };
+        match sotto_crypto::succession(known, offered) {
+            Succession::Same => Ok(true),
+            Succession::Newer => {
+                contact.manifest = Some(offered.clone());
+                self.happened(Happening::DevicesChanged { contact: contact.root })?;
+                Ok(true)
+            }
+            Succession::Conflict => {
+                self.happened(Happening::IdentityConflict { contact: contact.root })?;
+                Ok(false)
+            }
+            Succession::Older | Succession::OtherRoot => Ok(false),
+        }
+    }
+}

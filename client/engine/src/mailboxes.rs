@@ -1,0 +1,230 @@
+//! Own mailboxes: made, subscribed under a lease, made anew when a relay lost them, deleted.
+//!
+//! A lease is drawn at each start and durable before it is shown; whoever shows another one than the relay holds is a copy
+//! or a restored state. [SES-LEASE]
+
+use sotto_crypto::OwnerKeys;
+use sotto_outer::{
+    Answer, Command, Create, Delete, Lease, LeaseOutcome, MailboxKind, ReceiveId, RelayAddress, RelayIdentity,
+    SendCapability, SendId, Subscribe, Subscription, Target, limits::SUBSCRIBE_MAILBOXES_MAX, signed,
+};
+
+use crate::{
+    ContactId, Happening, Range, RowsError, Table,
+    memory::Pending,
+    record::{Contact, Known, OwnMailbox, SecretBytes},
+    work::Work,
+};
+use sotto_inner::MailboxAddress;
+
+impl Work<'_> {
+    /// Draws a mailbox and asks the relay for it as soon as it is online.
+    pub(crate) fn new_mailbox(
+        &mut self,
+        kind: MailboxKind,
+        relay: &RelayAddress,
+        contact: Option<ContactId>,
+    ) -> ReceiveId {
+        let id = ReceiveId::from(self.random());
+        let mailbox = OwnMailbox {
+            kind,
+            relay: relay.clone(),
+            send_id: SendId::from(self.random()),
+            capability: SendCapability::from(self.random()),
+            owner: SecretBytes::from(OwnerKeys::generate(self.rng).to_bytes()),
+            contact,
+            known: Known::Wanted,
+            confirmed: None,
+            new: Some(Lease::from(self.random())),
+        };
+        self.save(id.as_bytes(), &mailbox);
+        self.want_relay(relay);
+        if self.online(relay.identity()).is_some() {
+            self.create_at_relay(&id, &mailbox);
+        }
+        id
+    }
+
+    /// A mailbox as its senders know it.
+    pub(crate) fn mailbox_address(&self, id: &ReceiveId) -> Result<Option<MailboxAddress>, RowsError> {
+        Ok(self.load::<OwnMailbox>(id.as_bytes())?.map(|mailbox| MailboxAddress {
+            relay: mailbox.relay,
+            send_id: mailbox.send_id,
+            capability: mailbox.capability,
+        }))
+    }
+
+    /// Draws this start's lease for every mailbox; one that was drawn and never confirmed is shown again.
+    pub(crate) fn draw_leases(&mut self) -> Result<(), RowsError> {
+        for (key, mut mailbox) in self.records::<OwnMailbox>(&Range::all(), usize::MAX)? {
+            self.want_relay(&mailbox.relay);
+            if mailbox.new.is_none() {
+                mailbox.new = Some(Lease::from(self.random()));
+                self.save(&key, &mailbox);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn create_at_relay(&mut self, id: &ReceiveId, mailbox: &OwnMailbox) {
+        let create = Create {
+            kind: mailbox.kind,
+            receive_id: *id,
+            send_id: mailbox.send_id,
+            owner: owner_keys(mailbox).public(),
+            capability_hash: sotto_crypto::capability_hash(&mailbox.capability),
+            token: None,
+            proof: None,
+        };
+        self.transmit(mailbox.relay.identity(), Command::Create(create), Pending::Create(*id));
+    }
+
+    pub(crate) fn on_created(
+        &mut self,
+        relay: &RelayIdentity,
+        id: &ReceiveId,
+        answer: &Answer,
+    ) -> Result<(), RowsError> {
+        let Some(mut mailbox) = self.load::<OwnMailbox>(id.as_bytes())? else { return Ok(()) };
+        if mailbox.known != Known::Wanted || *answer != Answer::Done {
+            // A busy relay is asked again on the next connection; nothing of ours depends on it before.
+            return self.retry_connection_if_busy(relay, answer);
+        }
+        mailbox.known = Known::There;
+        self.save(id.as_bytes(), &mailbox);
+        let contact = mailbox.contact;
+        self.subscribe(relay, vec![(*id, mailbox)])?;
+        match contact {
+            Some(contact) => self.pump_contact(&contact),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn retry_connection_if_busy(&mut self, relay: &RelayIdentity, answer: &Answer) -> Result<(), RowsError> {
+        if let Answer::Busy { retry_after_secs: _ } | Answer::Full { retry_after_secs: _ } = answer {
+            self.effect(crate::Effect::Close(*relay));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn subscribe(
+        &mut self,
+        relay: &RelayIdentity,
+        mut mailboxes: Vec<(ReceiveId, OwnMailbox)>,
+    ) -> Result<(), RowsError> {
+        let Some(nonce) = self.online(relay) else { return Ok(()) };
+        while !mailboxes.is_empty() {
+            let frame: Vec<_> = mailboxes.drain(..mailboxes.len().min(SUBSCRIBE_MAILBOXES_MAX)).collect();
+            let mut subscriptions = Vec::with_capacity(frame.len());
+            let mut leases = Vec::with_capacity(frame.len());
+            for (id, mut mailbox) in frame {
+                // A reconnect shows the confirmed lease twice. One that nobody drew belongs to a mailbox made before.
+                let new = match mailbox.new.or(mailbox.confirmed) {
+                    Some(lease) => lease,
+                    None => {
+                        let lease = Lease::from(self.random());
+                        mailbox.new = Some(lease);
+                        self.save(id.as_bytes(), &mailbox);
+                        lease
+                    }
+                };
+                let bytes = signed::subscribe(relay, &nonce, &id, mailbox.confirmed.as_ref(), &new);
+                let signature = owner_keys(&mailbox).sign(&bytes);
+                subscriptions.push(Subscription { mailbox: id, confirmed: mailbox.confirmed, new, signature });
+                leases.push((id, new));
+            }
+            self.transmit(
+                relay,
+                Command::Subscribe(Subscribe { mailboxes: subscriptions }),
+                Pending::Subscribe(leases),
+            );
+        }
+        Ok(())
+    }
+
+    pub(crate) fn on_subscribed(
+        &mut self,
+        relay: &RelayIdentity,
+        leases: &[(ReceiveId, Lease)],
+        answer: &Answer,
+    ) -> Result<(), RowsError> {
+        let Answer::Subscribed(subscribed) = answer else { return self.retry_connection_if_busy(relay, answer) };
+        for ((id, lease), outcome) in leases.iter().zip(&subscribed.outcomes) {
+            let Some(mut mailbox) = self.load::<OwnMailbox>(id.as_bytes())? else { continue };
+            match outcome {
+                LeaseOutcome::Denied => {
+                    // Lapsed, or lost with the relay's disk: we hold all that is needed to make it anew.
+                    mailbox.known = Known::Wanted;
+                    self.save(id.as_bytes(), &mailbox);
+                    self.create_at_relay(id, &mailbox);
+                    continue;
+                }
+                LeaseOutcome::Same | LeaseOutcome::Other => {}
+            }
+            if mailbox.new == Some(*lease) {
+                mailbox.confirmed = mailbox.new.take();
+                self.save(id.as_bytes(), &mailbox);
+            }
+            if let Some(memory) = self.memory.relays.get_mut(relay) {
+                memory.backlog.insert(*id);
+            }
+            if *outcome == LeaseOutcome::Other {
+                self.on_copy_noticed(&mailbox)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Another state spoke for this mailbox: its sessions may have been used twice. Keystreams never repeat even so, but
+    /// packets were lost to one of the two; a repair gives both sides a session that only one state has.
+    fn on_copy_noticed(&mut self, mailbox: &OwnMailbox) -> Result<(), RowsError> {
+        self.happened(Happening::CopyNoticed { contact: mailbox.contact })?;
+        match mailbox.contact {
+            Some(contact) => self.repair_after_copy(&contact),
+            None => Ok(()),
+        }
+    }
+
+    /// Deletes a mailbox here and, when its relay is online, there.
+    pub(crate) fn drop_mailbox(&mut self, id: &ReceiveId) -> Result<(), RowsError> {
+        let Some(mut mailbox) = self.load::<OwnMailbox>(id.as_bytes())? else { return Ok(()) };
+        mailbox.known = Known::Unwanted;
+        mailbox.contact = None;
+        self.save(id.as_bytes(), &mailbox);
+        self.delete_mailbox_at_relay(id, &mailbox)
+    }
+
+    pub(crate) fn delete_mailbox_at_relay(&mut self, id: &ReceiveId, mailbox: &OwnMailbox) -> Result<(), RowsError> {
+        let target = Target::Mailbox(*id);
+        self.delete_at_relay(&mailbox.relay, target, &owner_keys(mailbox));
+        Ok(())
+    }
+
+    pub(crate) fn delete_at_relay(&mut self, relay: &RelayAddress, target: Target, owner: &OwnerKeys) {
+        let Some(nonce) = self.online(relay.identity()) else { return };
+        let signature = owner.sign(&signed::delete(relay.identity(), &nonce, &target));
+        self.transmit(relay.identity(), Command::Delete(Delete { target, signature }), Pending::Delete(target));
+    }
+
+    pub(crate) fn on_deleted(&mut self, target: &Target, answer: &Answer) -> Result<(), RowsError> {
+        // Denied means it is gone already: a repeat after a lost answer.
+        if !matches!(answer, Answer::Done | Answer::Denied) {
+            return Ok(());
+        }
+        match target {
+            Target::Mailbox(id) => self.delete(Table::Mailbox, id.as_bytes()),
+            Target::Bundle(id) => self.delete(Table::Bundle, id.as_bytes()),
+        }
+        Ok(())
+    }
+
+    /// Whether our mailbox for a contact is at its relay, so that an answer can reach us.
+    pub(crate) fn can_be_answered(&self, contact: &Contact) -> Result<bool, RowsError> {
+        let Some(id) = contact.own_mailbox else { return Ok(false) };
+        Ok(self.load::<OwnMailbox>(id.as_bytes())?.is_some_and(|mailbox| mailbox.known == Known::There))
+    }
+}
+
+fn owner_keys(mailbox: &OwnMailbox) -> OwnerKeys {
+    OwnerKeys::from_bytes(mailbox.owner.as_slice()).expect("rows hold what to_bytes gave")
+}

@@ -1,0 +1,93 @@
+//! What the engine remembers between calls: caches of what is on its way. All of it can be lost at any moment; the rows say
+//! what is still to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sotto_outer::{BundleId, ConnectionNonce, EnvelopeId, Lease, ReceiveId, RelayIdentity, Target};
+
+use crate::{ContactId, Ticket, Timestamp};
+
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// Relays that the driver was asked to keep connected.
+    pub(crate) relays: BTreeMap<RelayIdentity, RelayMemory>,
+    /// Number of the last request; unique over all relays.
+    pub(crate) requests: u32,
+    /// How each contact's outbox is being worked off.
+    pub(crate) pumps: BTreeMap<ContactId, Pump>,
+    /// Who waits for a link to be usable.
+    pub(crate) invites: BTreeMap<BundleId, Vec<Ticket>>,
+    /// The wake-up that was last asked for.
+    pub(crate) wake: Option<Timestamp>,
+}
+
+/// A relay's connection.
+#[derive(Default)]
+pub(crate) struct RelayMemory {
+    pub(crate) stage: Stage,
+    pub(crate) pending: BTreeMap<u32, Pending>,
+    /// Subscribed mailboxes whose backlog has not all come.
+    pub(crate) backlog: BTreeSet<ReceiveId>,
+    /// Whether it was told that everything which waited has come.
+    pub(crate) settled: bool,
+}
+
+/// How far a connection is.
+#[derive(Default)]
+pub(crate) enum Stage {
+    /// None stands.
+    #[default]
+    Down,
+    /// It was asked to prove who it is.
+    Asked(ConnectionNonce, Option<[u8; 32]>),
+    /// It proved it; signatures cover its nonce.
+    Online(ConnectionNonce),
+    /// It is someone else, or of another version.
+    Refused,
+}
+
+/// What an answer will be about.
+pub(crate) enum Pending {
+    Info,
+    Create(ReceiveId),
+    Subscribe(Vec<(ReceiveId, Lease)>),
+    Delete(Target),
+    Publish(BundleId),
+    Fetch(ContactId),
+    Send {
+        contact: ContactId,
+        sequence: u64,
+        envelope: EnvelopeId,
+    },
+    /// An ack or an ephemeral envelope: nothing depends on the answer.
+    Forget,
+}
+
+impl Pending {
+    /// Whether a person who just started waits for this.
+    pub(crate) fn settles(&self) -> bool {
+        match self {
+            Self::Info | Self::Create(_) | Self::Subscribe(_) | Self::Delete(_) | Self::Publish(_) | Self::Fetch(_) => {
+                true
+            }
+            Self::Send { contact: _, sequence: _, envelope: _ } | Self::Forget => false,
+        }
+    }
+}
+
+/// How an outbox is being worked off.
+#[derive(Default)]
+pub(crate) struct Pump {
+    /// Every row before this one is at the relay or on its way there.
+    pub(crate) cursor: u64,
+    /// Rows sent and not answered.
+    pub(crate) in_flight: BTreeSet<u64>,
+    /// Nothing is sent before this.
+    pub(crate) hold: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Memory").field("relays", &self.relays.len()).finish_non_exhaustive()
+    }
+}

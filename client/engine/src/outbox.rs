@@ -1,0 +1,357 @@
+//! The outbox: what must still reach a contact. A content leaves it when it is delivered end to end; its sealed bytes are
+//! written before they are sent, and a retry sends the same bytes under the same id.
+
+use sotto_crypto::{Padding, SealError, Session};
+use sotto_inner::{Content, FirstMessage, MailboxAddress, limits::TEXT_BYTES_MAX};
+use sotto_outer::{Answer, Command, EnvelopeId, Send, limits::ENVELOPE_TTL_SECS};
+
+use crate::{
+    ContactId, ContactState, MessageStatus, Order, Range, Rows, RowsError, Table,
+    memory::Pending,
+    record::{Contact, Front, OutboxRow, Record, Sealed, SecretBytes, SessionRow},
+    timers::Timer,
+    work::Work,
+};
+
+/// Envelopes of one contact that are sent and not answered.
+const IN_FLIGHT_MAX: usize = 64;
+/// How long to wait before a mailbox that was denied is tried again.
+const DENIED_RETRY_SECS: u64 = 86_400;
+/// The least that sealing anew after expiry waits beyond the envelope's time at the relay.
+const EXPIRY_SLACK_SECS: u64 = 3_600;
+
+const _: () = assert!(TEXT_BYTES_MAX < sotto_outer::limits::PAYLOAD_BYTES_MAX);
+
+/// What became of sealing one row.
+enum Sealing {
+    Ready(Sealed),
+    /// It has to wait until something comes in: a reply, a receipt.
+    Later,
+    /// It does not fit in front of a handshake; others may.
+    TooLong,
+}
+
+impl Work<'_> {
+    /// Puts a content into the outbox. `message` tells whether its status is shown. The caller pumps.
+    pub(crate) fn enqueue(&mut self, contact: &ContactId, content: &Content, message: bool) -> Result<(), RowsError> {
+        let sequence = self.count(b"outbox")?;
+        let key = OutboxRow::key(contact, sequence);
+        let receipted = !matches!(content.body, sotto_inner::Body::Receipt { delivered: _ });
+        let row = OutboxRow {
+            id: content.id,
+            content: SecretBytes::from(content.encode()),
+            message,
+            receipted,
+            sealed: None,
+        };
+        self.save(&key, &row);
+        self.put(Table::OutboxIndex, content.id.as_bytes(), key);
+        Ok(())
+    }
+
+    /// Sends what can be sent to a contact.
+    pub(crate) fn pump_contact(&mut self, id: &ContactId) -> Result<(), RowsError> {
+        match self.contact(id)? {
+            Some(contact) => self.pump(contact),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends what can be sent to a contact: in order, as far as session, relay and answers allow.
+    pub(crate) fn pump(&mut self, contact: Contact) -> Result<(), RowsError> {
+        let sends = contact.connected() || contact.state == ContactState::Requested;
+        if !sends || !self.can_be_answered(&contact)? {
+            return Ok(());
+        }
+        let pump = self.memory.pumps.entry(contact.root).or_default();
+        if pump.hold.is_some_and(|until| until > self.now) {
+            return Ok(());
+        }
+        let mut from = pump.cursor;
+        let mut contiguous = true;
+        let end = Range::prefix(contact.root.as_bytes()).to;
+        loop {
+            let pump = self.memory.pumps.entry(contact.root).or_default();
+            let free = IN_FLIGHT_MAX.saturating_sub(pump.in_flight.len());
+            if free == 0 {
+                return Ok(());
+            }
+            let limit = free + pump.in_flight.range(from..).count();
+            let range = Range { from: OutboxRow::key(&contact.root, from), to: end.clone() };
+            let rows = self.records::<OutboxRow>(&range, limit)?;
+            let last = rows.len() < limit;
+            for (key, row) in rows {
+                let sequence = sequence(&key)?;
+                from = sequence + 1;
+                let pump = self.memory.pumps.entry(contact.root).or_default();
+                let sent = if row.taken() || pump.in_flight.contains(&sequence) {
+                    Sent::Yes
+                } else if pump.in_flight.len() >= IN_FLIGHT_MAX {
+                    return Ok(());
+                } else {
+                    self.send_row(&contact, &key, sequence, row)?
+                };
+                match sent {
+                    Sent::Yes if contiguous => self.memory.pumps.entry(contact.root).or_default().cursor = from,
+                    Sent::Yes => {}
+                    Sent::Skipped => contiguous = false,
+                    Sent::No => return Ok(()),
+                }
+            }
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    fn send_row(
+        &mut self,
+        contact: &Contact,
+        key: &[u8],
+        sequence: u64,
+        mut row: OutboxRow,
+    ) -> Result<Sent, RowsError> {
+        let sealer = match &row.sealed {
+            Some(sealed) => self.session(&contact.root, &sealed.session)?,
+            None => self.active_session(contact)?,
+        };
+        let Some((session_row, session)) = sealer else { return Ok(Sent::No) };
+        let Some(target) = target(contact, session_row.front.as_ref()) else { return Ok(Sent::No) };
+        if self.online(target.relay.identity()).is_none() {
+            self.want_relay(&target.relay);
+            return Ok(Sent::No);
+        }
+        if row.sealed.is_none() {
+            match self.seal(contact, &row, session_row, &session)? {
+                Sealing::Ready(sealed) => row.sealed = Some(sealed),
+                Sealing::Later => return Ok(Sent::No),
+                Sealing::TooLong => return Ok(Sent::Skipped),
+            }
+            // The envelope and the session that made it are one batch; it leaves after their commit. [SES-7]
+            self.save(key, &row);
+        }
+        let Some(sealed) = &row.sealed else { return Ok(Sent::No) };
+        let envelope = sealed.envelope;
+        let send = Send {
+            mailbox: target.send_id,
+            capability: target.capability,
+            id: envelope,
+            ttl_secs: None,
+            payload: sealed.bytes.to_vec(),
+            proof: None,
+        };
+        self.memory.pumps.entry(contact.root).or_default().in_flight.insert(sequence);
+        let pending = Pending::Send { contact: contact.root, sequence, envelope };
+        self.transmit(target.relay.identity(), Command::Send(send), pending);
+        Ok(Sent::Yes)
+    }
+
+    fn seal(
+        &mut self,
+        contact: &Contact,
+        row: &OutboxRow,
+        session_row: SessionRow,
+        session: &Session,
+    ) -> Result<Sealing, RowsError> {
+        let content = row.content.as_slice();
+        let padding = match &session_row.front {
+            None => Padding::Bucket,
+            Some(front) if content.len() > sotto_crypto::first_content_capacity(&front.handshake) => {
+                return Ok(Sealing::TooLong);
+            }
+            Some(_) => Padding::None,
+        };
+        let staged = match session.seal(self.rng, content, padding) {
+            Ok(staged) => staged,
+            Err(SealError::WindowFull | SealError::NotBegun) => return Ok(Sealing::Later),
+            Err(SealError::TooLong) => return Ok(Sealing::TooLong),
+        };
+        let (next, _, packet) = staged.into_parts();
+        let bytes = match &session_row.front {
+            None => packet,
+            Some(front) => match self.first_message(front, packet) {
+                Some(bytes) => bytes,
+                None => return Ok(Sealing::TooLong),
+            },
+        };
+        let sealed = Sealed {
+            envelope: EnvelopeId::from(self.random()),
+            bytes: bytes.into(),
+            session: *next.id().as_bytes(),
+            index: next.sealed(),
+            taken: None,
+        };
+        self.save_session(&contact.root, session_row, &next);
+        Ok(Sealing::Ready(sealed))
+    }
+
+    /// A packet behind its handshake, sealed to the responder's seal key.
+    fn first_message(&mut self, front: &Front, packet: Vec<u8>) -> Option<Vec<u8>> {
+        let message = FirstMessage { handshake: front.handshake.clone(), packet: packet.into() };
+        match &front.tag {
+            None => sotto_crypto::seal_first(self.rng, &front.seal, &message).ok(),
+            Some(tag) => sotto_crypto::seal_repair(self.rng, &front.seal, tag, &message).ok(),
+        }
+    }
+
+    pub(crate) fn on_sent(
+        &mut self,
+        id: &ContactId,
+        sequence: u64,
+        envelope: &EnvelopeId,
+        answer: &Answer,
+    ) -> Result<(), RowsError> {
+        let pump = self.memory.pumps.entry(*id).or_default();
+        pump.in_flight.remove(&sequence);
+        let key = OutboxRow::key(id, sequence);
+        let Some(contact) = self.contact(id)? else { return Ok(()) };
+        let row = self.load::<OutboxRow>(&key)?;
+        // The row may be delivered already, or sealed anew for another session meanwhile: then this answer is about the past.
+        let current = row.filter(|row| row.sealed.as_ref().is_some_and(|sealed| sealed.envelope == *envelope));
+        match (answer, current) {
+            (Answer::Done, Some(row)) => self.on_taken(contact, &key, row),
+            (Answer::Done, None) => self.pump(contact),
+            (Answer::Denied, Some(_)) => self.on_denied(contact, sequence),
+            (Answer::Full { retry_after_secs } | Answer::Busy { retry_after_secs }, _) => {
+                let wait = u64::from(*retry_after_secs).max(1) * 1_000;
+                self.hold_outbox(id, sequence, wait)
+            }
+            (Answer::Refused { reason: _ }, Some(_)) => self.hold_outbox(id, sequence, DENIED_RETRY_SECS * 1_000),
+            (Answer::Denied | Answer::Refused { reason: _ }, None) => self.pump(contact),
+            (Answer::Info(_) | Answer::Subscribed(_) | Answer::Bundle(_), _) => {
+                self.hold_outbox(id, sequence, DENIED_RETRY_SECS * 1_000)
+            }
+        }
+    }
+
+    fn on_taken(&mut self, mut contact: Contact, key: &[u8], mut row: OutboxRow) -> Result<(), RowsError> {
+        if let Some(sealed) = &mut row.sealed {
+            sealed.taken = Some(self.now.secs());
+            sealed.bytes = Vec::new().into();
+        }
+        if row.receipted {
+            self.save(key, &row);
+        } else {
+            self.delete(Table::Outbox, key);
+            self.delete(Table::OutboxIndex, row.id.as_bytes());
+        }
+        if row.message {
+            self.message_reached(&row.id, MessageStatus::Sent)?;
+        }
+        if contact.state == ContactState::Unreachable {
+            self.enter(&mut contact, ContactState::Connected)?;
+        }
+        self.pump(contact)
+    }
+
+    fn on_denied(&mut self, mut contact: Contact, sequence: u64) -> Result<(), RowsError> {
+        match contact.state {
+            ContactState::Requested => self.enter(&mut contact, ContactState::LinkDead)?,
+            ContactState::Connected => self.enter(&mut contact, ContactState::Unreachable)?,
+            ContactState::Connecting
+            | ContactState::Incoming
+            | ContactState::Declined
+            | ContactState::Blocked
+            | ContactState::LinkDead
+            | ContactState::Unreachable
+            | ContactState::LinkForged => {}
+        }
+        self.hold_outbox(&contact.root, sequence, DENIED_RETRY_SECS * 1_000)
+    }
+
+    /// Sends nothing to a contact for a while, up to half as long again, so that many do not come back at once.
+    fn hold_outbox(&mut self, contact: &ContactId, sequence: u64, millis: u64) -> Result<(), RowsError> {
+        let until = self.now.plus_millis(millis + self.jitter(millis / 2 + 1));
+        let pump = self.memory.pumps.entry(*contact).or_default();
+        pump.cursor = pump.cursor.min(sequence);
+        if pump.hold.is_none_or(|held| held <= self.now) {
+            pump.hold = Some(until);
+            self.set_timer(until, &Timer::Outbox(*contact));
+        }
+        Ok(())
+    }
+
+    /// The time a relay asked for is over.
+    pub(crate) fn resume_outbox(&mut self, contact: &ContactId) -> Result<(), RowsError> {
+        self.pump_contact(contact)
+    }
+
+    /// Everything not delivered yet is sealed anew with the session that seals now, under the same content ids: the old one
+    /// may be unopenable for the contact.
+    pub(crate) fn seal_anew(&mut self, contact: Contact) -> Result<(), RowsError> {
+        for (key, mut row) in self.records::<OutboxRow>(&Range::prefix(contact.root.as_bytes()), usize::MAX)? {
+            if row.sealed.take().is_some() {
+                self.save(&key, &row);
+            }
+        }
+        let pump = self.memory.pumps.entry(contact.root).or_default();
+        pump.cursor = 0;
+        pump.in_flight.clear();
+        self.pump(contact)
+    }
+
+    /// Seals anew what was taken by a relay so long ago that it has expired there.
+    pub(crate) fn revive_expired(&mut self) -> Result<(), RowsError> {
+        let limit = u64::from(ENVELOPE_TTL_SECS) + EXPIRY_SLACK_SECS;
+        for (key, mut row) in self.records::<OutboxRow>(&Range::all(), usize::MAX)? {
+            let taken = row.sealed.as_ref().and_then(|sealed| sealed.taken);
+            if taken.is_some_and(|taken| self.now.secs() >= taken + limit) {
+                row.sealed = None;
+                self.save(&key, &row);
+                let contact = contact_of(&key)?;
+                self.memory.pumps.entry(contact).or_default().cursor = 0;
+                self.pump_contact(&contact)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn clear_outbox(&mut self, contact: &ContactId) -> Result<(), RowsError> {
+        let rows = self.scan(Table::Outbox, &Range::prefix(contact.as_bytes()), Order::Ascending, usize::MAX)?;
+        for (key, row) in rows {
+            self.delete(Table::OutboxIndex, OutboxRow::from_row(&row)?.id.as_bytes());
+            self.delete(Table::Outbox, &key);
+        }
+        Ok(())
+    }
+
+    /// Sends an ephemeral content now, or not at all.
+    pub(crate) fn send_ephemeral(&mut self, contact: &Contact, content: &Content) -> Result<(), RowsError> {
+        let Some(target) = contact.peer_mailbox.clone() else { return Ok(()) };
+        let Some((SessionRow { front: None, .. }, session)) = self.active_session(contact)? else { return Ok(()) };
+        if self.online(target.relay.identity()).is_none() {
+            return Ok(());
+        }
+        let Ok(payload) = session.seal_ephemeral(self.rng, &content.encode()) else { return Ok(()) };
+        let send = Send {
+            mailbox: target.send_id,
+            capability: target.capability,
+            id: EnvelopeId::from(self.random()),
+            ttl_secs: Some(0),
+            payload,
+            proof: None,
+        };
+        self.transmit(target.relay.identity(), Command::Send(send), Pending::Forget);
+        Ok(())
+    }
+}
+
+enum Sent {
+    Yes,
+    No,
+    Skipped,
+}
+
+/// Where a session's packets go: behind a first handshake to the contact mailbox, else to the pairwise one.
+fn target(contact: &Contact, front: Option<&Front>) -> Option<MailboxAddress> {
+    front.and_then(|front| front.mailbox.clone()).or_else(|| contact.peer_mailbox.clone())
+}
+
+fn sequence(key: &[u8]) -> Result<u64, RowsError> {
+    let bytes = key.last_chunk().ok_or_else(|| RowsError("an outbox key is damaged".to_owned()))?;
+    Ok(u64::from_be_bytes(*bytes))
+}
+
+fn contact_of(key: &[u8]) -> Result<ContactId, RowsError> {
+    key.get(..32).and_then(|root| root.try_into().ok()).ok_or_else(|| RowsError("an outbox key is damaged".to_owned()))
+}

@@ -1,0 +1,71 @@
+//! The account of a profile, and which prekeys it offers now.
+
+use minicbor::{Decode, Encode};
+use sotto_inner::{Manifest, PrekeyId};
+use sotto_outer::{BundleId, ReceiveId, RelayAddress};
+
+use super::{Record, SecretBytes};
+use crate::Table;
+
+/// Who this profile is. One row.
+#[derive(Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Account {
+    /// The root's private key.
+    #[n(0)]
+    pub root: SecretBytes,
+    /// The device's private keys.
+    #[n(1)]
+    pub device: SecretBytes,
+    /// The signed list of devices.
+    #[n(2)]
+    pub manifest: Manifest,
+    /// The name told to contacts.
+    #[n(3)]
+    pub name: String,
+    /// The relay that keeps the mailboxes.
+    #[n(4)]
+    pub relay: RelayAddress,
+    /// The mailbox for strangers' first messages.
+    #[n(5)]
+    pub contact_mailbox: ReceiveId,
+    /// The bundle behind the contact address.
+    #[n(6)]
+    pub address: BundleId,
+}
+
+impl Account {
+    /// The key of the one row.
+    pub const KEY: &[u8] = b"account";
+}
+
+impl Record for Account {
+    const TABLE: Table = Table::Meta;
+}
+
+/// The prekeys on offer. One row.
+#[derive(Clone, Copy, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct CurrentPrekeys {
+    /// X25519.
+    #[n(0)]
+    pub signed: PrekeyId,
+    /// ML-KEM-1024.
+    #[n(1)]
+    pub last_resort: PrekeyId,
+    /// X-Wing.
+    #[n(2)]
+    pub seal: PrekeyId,
+    /// Since when, Unix seconds.
+    #[n(3)]
+    pub since: u64,
+}
+
+impl CurrentPrekeys {
+    /// The key of the one row.
+    pub const KEY: &[u8] = b"prekeys";
+}
+
+impl Record for CurrentPrekeys {
+    const TABLE: Table = Table::Meta;
+}

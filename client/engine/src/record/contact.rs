@@ -1,0 +1,108 @@
+//! A contact: who, how far, where to write, and how repair stands.
+
+use minicbor::{Decode, Encode};
+use sotto_inner::{DeviceId, Link, MailboxAddress, Manifest};
+use sotto_outer::ReceiveId;
+
+use super::Record;
+use crate::{ContactId, ContactState, Table};
+
+/// One contact. Its key is the root.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Contact {
+    /// Who.
+    #[n(0)]
+    pub root: ContactId,
+    /// Their name, as they tell it.
+    #[n(1)]
+    pub name: String,
+    /// How far.
+    #[n(2)]
+    pub state: ContactState,
+    /// Whether the safety number was compared.
+    #[n(3)]
+    pub verified: bool,
+    /// The newest manifest known.
+    #[n(4)]
+    pub manifest: Option<Manifest>,
+    /// Their device.
+    #[n(5)]
+    pub device: Option<DeviceId>,
+    /// The link we use, until a session stands.
+    #[n(6)]
+    pub link: Option<Link>,
+    /// The text that came or goes with the request.
+    #[n(7)]
+    pub request_text: Option<String>,
+    /// Our mailbox for them.
+    #[n(8)]
+    pub own_mailbox: Option<ReceiveId>,
+    /// Their mailbox for us, once they told it.
+    #[n(9)]
+    pub peer_mailbox: Option<MailboxAddress>,
+    /// The session that seals.
+    #[n(10)]
+    #[cbor(with = "minicbor::bytes")]
+    pub active: Option<[u8; 32]>,
+    /// Whether this state was found to be a copy since the last repair with them.
+    #[n(11)]
+    pub copied: bool,
+    /// Distinct envelopes that did not open since the last that did.
+    #[n(12)]
+    pub unopenable: u32,
+    /// When the last repair was started here, Unix seconds; 0 for never.
+    #[n(13)]
+    pub repaired_at: u64,
+    /// Days to wait after it; doubles with each.
+    #[n(14)]
+    pub repair_wait_days: u32,
+    /// Messages not seen yet.
+    #[n(15)]
+    pub unread: u64,
+    /// When the receipts owed leave, Unix milliseconds; none is owed where absent.
+    #[n(16)]
+    pub receipts_due: Option<u64>,
+    /// Requests made so far with this link.
+    #[n(17)]
+    pub attempts: u32,
+    /// Messages that came before we accepted.
+    #[n(18)]
+    pub unaccepted: u32,
+}
+
+impl Contact {
+    /// A contact of whom nothing is known but the root.
+    pub fn new(root: ContactId, state: ContactState) -> Self {
+        Self {
+            root,
+            name: String::new(),
+            state,
+            verified: false,
+            manifest: None,
+            device: None,
+            link: None,
+            request_text: None,
+            own_mailbox: None,
+            peer_mailbox: None,
+            active: None,
+            copied: false,
+            unopenable: 0,
+            repaired_at: 0,
+            repair_wait_days: 1,
+            unread: 0,
+            receipts_due: None,
+            attempts: 0,
+            unaccepted: 0,
+        }
+    }
+
+    /// Whether both agreed to talk.
+    pub fn connected(&self) -> bool {
+        matches!(self.state, ContactState::Connected | ContactState::Unreachable)
+    }
+}
+
+impl Record for Contact {
+    const TABLE: Table = Table::Contact;
+}

@@ -1,0 +1,88 @@
+//! What this profile keeps at its relay: mailboxes and bundles.
+
+use minicbor::{Decode, Encode};
+use sotto_inner::{LinkKind, LinkSecret};
+use sotto_outer::{Lease, MailboxKind, RelayAddress, SendCapability, SendId};
+
+use super::{Record, SecretBytes};
+use crate::{ContactId, Table};
+
+/// What the relay is known to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Known {
+    /// It must be made, or made anew.
+    #[n(0)]
+    Wanted,
+    /// It is there.
+    #[n(1)]
+    There,
+    /// It must be deleted.
+    #[n(2)]
+    Unwanted,
+}
+
+/// An own mailbox. Its key is the receive id.
+#[derive(Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct OwnMailbox {
+    /// What for.
+    #[n(0)]
+    pub kind: MailboxKind,
+    /// The relay it lies at.
+    #[n(1)]
+    pub relay: RelayAddress,
+    /// The senders' name for it.
+    #[n(2)]
+    pub send_id: SendId,
+    /// The senders' right.
+    #[n(3)]
+    pub capability: SendCapability,
+    /// The owner's private key.
+    #[n(4)]
+    pub owner: SecretBytes,
+    /// Whose, if pairwise.
+    #[n(5)]
+    pub contact: Option<ContactId>,
+    /// At the relay?
+    #[n(6)]
+    pub known: Known,
+    /// The lease that the relay confirmed.
+    #[n(7)]
+    pub confirmed: Option<Lease>,
+    /// The lease of this start, until it is confirmed.
+    #[n(8)]
+    pub new: Option<Lease>,
+}
+
+impl Record for OwnMailbox {
+    const TABLE: Table = Table::Mailbox;
+}
+
+/// An own bundle. Its key is the bundle id.
+#[derive(Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct OwnBundle {
+    /// Contact address or one-time invitation.
+    #[n(0)]
+    pub kind: LinkKind,
+    /// The relay it lies at.
+    #[n(1)]
+    pub relay: RelayAddress,
+    /// What opens it.
+    #[n(2)]
+    pub secret: LinkSecret,
+    /// The owner's private key.
+    #[n(3)]
+    pub owner: SecretBytes,
+    /// At the relay, with the prekeys on offer?
+    #[n(4)]
+    pub known: Known,
+    /// One-time pairs of it whose private halves are still here.
+    #[n(5)]
+    pub pairs: u32,
+}
+
+impl Record for OwnBundle {
+    const TABLE: Table = Table::Bundle;
+}

@@ -1,0 +1,223 @@
+//! Repair: a session that can no longer be used is replaced with the keys both sides handed each other inside it.
+//!
+//! Three things cause it: three distinct envelopes that open nowhere, a lease that is not ours, a Braid that contradicts a
+//! verified body. It starts by itself only with a contact, at most once a day with doubling delay, by a timer and never as the
+//! answer to one envelope. The bound is what a hostile relay gets out of injecting noise.
+
+use sotto_crypto::{Answering, NoSkippedKeys};
+use sotto_inner::{Body, FirstMessage, PrekeyKind, RepairBundle, RepairTag, limits::UNOPENABLE_BEFORE_REPAIR};
+
+use crate::{
+    ContactId, Happening, Rows, RowsError, Table, Timestamp,
+    record::{Account, Contact, Front, TagRow},
+    sessions::Unopened,
+    timers::Timer,
+    work::{Work, contact_key, decoded, encoded},
+};
+
+const SECS_PER_DAY: u64 = 86_400;
+const WAIT_DAYS_MAX: u32 = 32;
+/// After this long without one, the delay begins anew.
+const QUIET_DAYS: u64 = 64;
+/// A repair after unopenable envelopes waits a random time up to this, so that no envelope is seen to have an answer.
+const DELAY_MILLIS_MIN: u64 = 5_000;
+const DELAY_MILLIS_SPAN: u64 = 55_000;
+
+impl Work<'_> {
+    /// Hands a contact fresh keys for repair.
+    pub(crate) fn send_repair_bundle(&mut self, account: &Account, contact: &Contact) -> Result<(), RowsError> {
+        let current = self.current_prekeys(account)?;
+        let tag = RepairTag::from(self.random());
+        let bundle = RepairBundle {
+            signed: self.public_prekey(PrekeyKind::Signed, current.signed)?,
+            last_resort: self.public_prekey(PrekeyKind::LastResort, current.last_resort)?,
+            seal: self.public_prekey(PrekeyKind::Seal, current.seal)?,
+            tag,
+        };
+        let row = TagRow { contact: contact.root, seal: current.seal, issued: self.now.secs(), used: None };
+        self.save(tag.as_bytes(), &row);
+        let content = self.content(Body::Repair(bundle))?;
+        self.enqueue(&contact.root, &content, false)
+    }
+
+    /// Keeps a contact's keys for repair, if they are theirs.
+    pub(crate) fn on_repair_bundle(&mut self, contact: &Contact, bundle: &RepairBundle) -> Result<(), RowsError> {
+        let (Some(manifest), Some(device)) = (&contact.manifest, contact.device) else { return Ok(()) };
+        if sotto_crypto::verify_repair_bundle(manifest, device, bundle, self.now.secs()).is_ok() {
+            self.put(Table::Meta, &peer_bundle_key(&contact.root), encoded(bundle));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn count_unopenable(&mut self, mut contact: Contact) -> Result<(), RowsError> {
+        contact.unopenable = contact.unopenable.saturating_add(1);
+        self.save_contact(&contact);
+        if contact.unopenable == UNOPENABLE_BEFORE_REPAIR && contact.connected() {
+            let delay = DELAY_MILLIS_MIN + self.jitter(DELAY_MILLIS_SPAN);
+            let at = self.now.plus_millis(delay).max(repair_allowed_at(&contact));
+            self.set_timer(at, &Timer::Repair(contact.root));
+        }
+        Ok(())
+    }
+
+    /// A copy was noticed: what this state seals may be lost to the other one.
+    pub(crate) fn repair_after_copy(&mut self, id: &ContactId) -> Result<(), RowsError> {
+        let Some(mut contact) = self.contact(id)? else { return Ok(()) };
+        contact.copied = true;
+        self.save_contact(&contact);
+        let at = repair_allowed_at(&contact);
+        if at <= self.now {
+            return self.start_repair(id);
+        }
+        self.set_timer(at, &Timer::Repair(*id));
+        Ok(())
+    }
+
+    /// Starts a repair, if it is still needed and allowed now.
+    pub(crate) fn start_repair(&mut self, id: &ContactId) -> Result<(), RowsError> {
+        let (Some(mut contact), Some(account)) = (self.contact(id)?, self.account()?) else { return Ok(()) };
+        let needed = contact.copied || contact.unopenable >= UNOPENABLE_BEFORE_REPAIR;
+        if !needed || !contact.connected() {
+            return Ok(());
+        }
+        if repair_allowed_at(&contact) > self.now {
+            self.set_timer(repair_allowed_at(&contact), &Timer::Repair(*id));
+            return Ok(());
+        }
+        let Some(bundle) = self.get(Table::Meta, &peer_bundle_key(id))? else { return Ok(()) };
+        let bundle: RepairBundle = decoded(&bundle)?;
+        let (Some(manifest), Some(device)) = (&contact.manifest, contact.device) else { return Ok(()) };
+        let now = self.now.secs();
+        let Ok(verified) = sotto_crypto::verify_repair_bundle(manifest, device, &bundle, now) else { return Ok(()) };
+        let keys = self.device_keys(&account)?;
+        let Ok(initiated) = sotto_crypto::initiate_repair(self.rng, &account.manifest, &keys, &verified) else {
+            return Ok(());
+        };
+        // One handshake a tag: these keys are used up.
+        self.delete(Table::Meta, &peer_bundle_key(id));
+        let front = Front { handshake: initiated.handshake, seal: bundle.seal, tag: Some(bundle.tag), mailbox: None };
+        self.add_session(&mut contact, &initiated.session, Some(front))?;
+        contact.active = Some(*initiated.id.as_bytes());
+        note_repair(&mut contact, now);
+        self.save_contact(&contact);
+        self.happened(Happening::SessionRepaired { contact: *id })?;
+        if let Some(own) = contact.own_mailbox
+            && let Some(mailbox) = self.mailbox_address(&own)?
+        {
+            let content = self.content(Body::Repaired { mailbox })?;
+            self.enqueue(id, &content, false)?;
+        }
+        self.seal_anew(contact)
+    }
+
+    /// The tag in front of an envelope, if it is one that this contact was given.
+    pub(crate) fn repair_tag_of(&self, contact: &Contact, payload: &[u8]) -> Result<Option<RepairTag>, RowsError> {
+        let Some(tag) = sotto_crypto::repair_tag(payload) else { return Ok(None) };
+        let row = self.load::<TagRow>(tag.as_bytes())?;
+        Ok(row.filter(|row| row.contact == contact.root).map(|_| tag))
+    }
+
+    /// Opens what came behind a repair tag.
+    pub(crate) fn open_repair(
+        &mut self,
+        account: &Account,
+        mut contact: Contact,
+        tag: RepairTag,
+        payload: &[u8],
+    ) -> Result<(), RowsError> {
+        let Some(row) = self.load::<TagRow>(tag.as_bytes())? else { return Ok(()) };
+        let Some(seal) = self.prekey_secret(PrekeyKind::Seal, row.seal)? else { return self.count_unopenable(contact) };
+        let Ok(message) = sotto_crypto::open_repair(&seal, payload) else { return self.count_unopenable(contact) };
+        let fits = sotto_crypto::check_handshake(&message.handshake).is_ok()
+            && message.handshake.manifest.body.root == contact.root;
+        let id = *sotto_crypto::handshake_id(&message.handshake).as_bytes();
+        if !fits || row.used.is_some_and(|used| used != id) {
+            return self.count_unopenable(contact);
+        }
+        if let Some((session_row, session)) = self.session(&contact.root, &id)? {
+            return match self.open_in(&mut contact, session_row, &session, &message.packet) {
+                Ok((_, opened)) => self.receive(account, contact, opened).map(drop),
+                Err(Unopened::Rows(error)) => Err(error),
+                Err(Unopened::Packet(_)) => self.count_unopenable(contact),
+            };
+        }
+        if row.used.is_some() {
+            // Its session is gone from the book already: an old envelope of a repair that was itself replaced.
+            return Ok(());
+        }
+        self.accept_repair(account, contact, &tag, row, &message)
+    }
+
+    fn accept_repair(
+        &mut self,
+        account: &Account,
+        mut contact: Contact,
+        tag: &RepairTag,
+        row: TagRow,
+        message: &FirstMessage,
+    ) -> Result<(), RowsError> {
+        let handshake = &message.handshake;
+        let (Some(signed), Some(last_resort)) = (
+            self.prekey_secret(PrekeyKind::Signed, handshake.signed)?,
+            handshake.last_resort.map_or(Ok(None), |id| self.prekey_secret(PrekeyKind::LastResort, id))?,
+        ) else {
+            return self.count_unopenable(contact);
+        };
+        let device = self.device_keys(account)?;
+        let answering = Answering {
+            manifest: &account.manifest,
+            device: &device,
+            signed: &signed,
+            one_time: None,
+            last_resort: Some(&last_resort),
+            link_secret: None,
+        };
+        let Ok(session) = sotto_crypto::accept(&answering, handshake) else { return self.count_unopenable(contact) };
+        let Ok(staged) = session.open(self.rng, &message.packet, self.now.secs(), &NoSkippedKeys) else {
+            return self.count_unopenable(contact);
+        };
+        if !self.check_manifest(&mut contact, &handshake.manifest)? {
+            return Ok(());
+        }
+        let (session, changes, opened) = staged.into_parts();
+        let id = *session.id().as_bytes();
+        contact.device = Some(handshake.device);
+        self.adopt_session(&mut contact, &session)?;
+        self.save_skipped(&id, changes)?;
+        self.save(tag.as_bytes(), &TagRow { used: Some(id), ..row });
+        contact.copied = false;
+        self.save_contact(&contact);
+        self.happened(Happening::SessionRepaired { contact: contact.root })?;
+        self.send_repair_bundle(account, &contact)?;
+        let root = contact.root;
+        self.receive(account, contact, opened)?;
+        match self.contact(&root)? {
+            Some(contact) => self.seal_anew(contact),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn forget_peer_bundle(&mut self, contact: &ContactId) {
+        self.delete(Table::Meta, &peer_bundle_key(contact));
+    }
+}
+
+fn peer_bundle_key(contact: &ContactId) -> Vec<u8> {
+    [b"repair/".as_slice(), &contact_key(contact, &[])].concat()
+}
+
+/// The earliest moment of the next repair with a contact.
+fn repair_allowed_at(contact: &Contact) -> Timestamp {
+    if contact.repaired_at == 0 {
+        return Timestamp(0);
+    }
+    Timestamp((contact.repaired_at + u64::from(contact.repair_wait_days) * SECS_PER_DAY) * 1_000)
+}
+
+fn note_repair(contact: &mut Contact, now: u64) {
+    let quiet = contact.repaired_at == 0 || now.saturating_sub(contact.repaired_at) > QUIET_DAYS * SECS_PER_DAY;
+    contact.repair_wait_days = if quiet { 1 } else { (contact.repair_wait_days * 2).min(WAIT_DAYS_MAX) };
+    contact.repaired_at = now;
+    contact.unopenable = 0;
+    contact.copied = false;
+}
