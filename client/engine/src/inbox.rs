@@ -89,8 +89,10 @@ impl Work<'_> {
         mut contact: Contact,
         opened: Opened,
     ) -> Result<Memorable, RowsError> {
-        contact.unopenable = 0;
-        self.save_contact(&contact);
+        if contact.unopenable > 0 {
+            contact.unopenable = 0;
+            self.save_contact(&contact);
+        }
         let Ok(content) = Content::decode(&opened.content) else {
             // Authentic, and not a content of this version: its key is used up, nothing else follows.
             return Ok(Memorable::Yes);
@@ -100,39 +102,46 @@ impl Work<'_> {
             return Ok(Memorable::No);
         }
         self.witness(content.time)?;
-        if !matches!(content.body, Body::Receipt { delivered: _ } | Body::Typing { active: _ }) {
-            self.owe_receipt(&mut contact, &content.id)?;
-        }
         self.receive_durable(account, contact, &content)?;
         Ok(Memorable::Yes)
     }
 
     fn receive_durable(&mut self, account: &Account, mut contact: Contact, content: &Content) -> Result<(), RowsError> {
-        match &content.body {
-            Body::Accept { name, mailbox } => return self.on_accepted(account, contact, name, mailbox.clone()),
+        let kept = match &content.body {
+            Body::Accept { name, mailbox } => self.on_accepted(account, &mut contact, name, mailbox)?,
             Body::Text { text } => self.receive_text(&mut contact, content, text)?,
-            Body::Receipt { delivered } => self.on_receipt(&contact, delivered)?,
             Body::Repair(bundle) => self.on_repair_bundle(&contact, bundle)?,
             Body::Repaired { mailbox } => {
                 self.want_relay(&mailbox.relay);
                 contact.peer_mailbox = Some(mailbox.clone());
                 self.save_contact(&contact);
+                true
             }
-            // A greeting comes behind a handshake, typing in an ephemeral packet; elsewhere they mean nothing.
-            Body::Hello { name: _, mailbox: _, text: _ } | Body::Typing { active: _ } => {}
+            Body::Receipt { delivered } => {
+                self.on_receipt(&contact, delivered)?;
+                return self.pump(contact);
+            }
+            // A greeting counts behind a handshake alone; one that comes again says that our receipt was lost.
+            Body::Hello { name: _, mailbox: _, text: _ } => true,
+            // Typing counts in ephemeral packets alone.
+            Body::Typing { active: _ } => false,
+        };
+        if kept {
+            // What is not kept gets no receipt: its author keeps it, and sends it again when its envelope has expired.
+            self.owe_receipt(&mut contact, &content.id)?;
         }
         self.pump(contact)
     }
 
-    fn receive_text(&mut self, contact: &mut Contact, content: &Content, text: &str) -> Result<(), RowsError> {
-        if contact.connected() {
-            return self.store_their_message(contact, content, text);
-        }
-        if contact.state == ContactState::Incoming && contact.unaccepted < UNACCEPTED_MESSAGES_MAX {
+    fn receive_text(&mut self, contact: &mut Contact, content: &Content, text: &str) -> Result<bool, RowsError> {
+        if contact.state == ContactState::Incoming {
+            if contact.unaccepted >= UNACCEPTED_MESSAGES_MAX {
+                return Ok(false);
+            }
             contact.unaccepted += 1;
-            return self.store_their_message(contact, content, text);
         }
-        Ok(())
+        self.store_their_message(contact, content, text)?;
+        Ok(true)
     }
 
     fn receive_ephemeral(&mut self, contact: &Contact, content: &Content) {
@@ -147,10 +156,10 @@ impl Work<'_> {
     fn on_accepted(
         &mut self,
         account: &Account,
-        mut contact: Contact,
+        contact: &mut Contact,
         name: &str,
-        mailbox: sotto_inner::MailboxAddress,
-    ) -> Result<(), RowsError> {
+        mailbox: &sotto_inner::MailboxAddress,
+    ) -> Result<bool, RowsError> {
         match contact.state {
             ContactState::Connecting
             | ContactState::Requested
@@ -158,20 +167,20 @@ impl Work<'_> {
             | ContactState::Unreachable
             | ContactState::LinkDead => {}
             ContactState::Incoming | ContactState::Declined | ContactState::Blocked | ContactState::LinkForged => {
-                return Ok(());
+                return Ok(false);
             }
         }
         let first = contact.state != ContactState::Connected;
         self.want_relay(&mailbox.relay);
-        contact.name = name.to_owned();
-        contact.peer_mailbox = Some(mailbox);
+        name.clone_into(&mut contact.name);
+        contact.peer_mailbox = Some(mailbox.clone());
         contact.link = None;
-        self.enter(&mut contact, ContactState::Connected)?;
+        self.enter(contact, ContactState::Connected)?;
         if first {
-            self.send_repair_bundle(account, &contact)?;
-            self.owe_receipts_now(&mut contact)?;
+            self.send_repair_bundle(account, contact)?;
+            self.owe_receipts_now(contact)?;
         }
-        self.pump(contact)
+        Ok(true)
     }
 
     fn ack(&mut self, relay: &RelayIdentity, mailbox: &ReceiveId, envelope: &EnvelopeId) {

@@ -41,12 +41,17 @@ impl Work<'_> {
     }
 
     /// Keeps a contact's keys for repair, if they are theirs.
-    pub(crate) fn on_repair_bundle(&mut self, contact: &Contact, bundle: &RepairBundle) -> Result<(), RowsError> {
-        let (Some(manifest), Some(device)) = (&contact.manifest, contact.device) else { return Ok(()) };
-        if sotto_crypto::verify_repair_bundle(manifest, device, bundle, self.now.secs()).is_ok() {
-            self.put(Table::Meta, &peer_bundle_key(&contact.root), encoded(bundle));
+    pub(crate) fn on_repair_bundle(&mut self, contact: &Contact, bundle: &RepairBundle) -> Result<bool, RowsError> {
+        let (Some(manifest), Some(device)) = (&contact.manifest, contact.device) else { return Ok(false) };
+        if sotto_crypto::verify_repair_bundle(manifest, device, bundle, self.now.secs()).is_err() {
+            return Ok(false);
         }
-        Ok(())
+        self.put(Table::Meta, &peer_bundle_key(&contact.root), encoded(bundle));
+        if contact.copied {
+            // A repair that had no keys to begin with.
+            self.set_timer(repair_allowed_at(contact).max(self.now), &Timer::Repair(contact.root));
+        }
+        Ok(true)
     }
 
     pub(crate) fn count_unopenable(&mut self, mut contact: Contact) -> Result<(), RowsError> {

@@ -99,6 +99,7 @@ impl Work<'_> {
         if row.front.take().is_some() {
             // The first reply: the peer has the handshake.
             contact.active = Some(id);
+            self.save_contact(contact);
         }
         self.save_session(&contact.root, row, &next);
         self.save_skipped(&id, changes)?;
