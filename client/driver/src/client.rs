@@ -1,0 +1,160 @@
+//! The handle that views and verbs hold: intents in, changes and views out. It may be shared between tasks.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use sotto_engine::{Change, Intent, Notice, Outcome, RowsError};
+use sotto_store::{Reader, RecoveryKey, Snapshot, Store, Unlock};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    time::timeout,
+};
+
+use crate::{ClientError, Health, Options, request::Request, worker::Worker};
+
+/// Changes that a slow subscriber may lag behind before it misses some; the journal has them all.
+const CHANGES_MAX: usize = 4_096;
+/// Requests that wait while the worker is busy.
+const REQUESTS_MAX: usize = 256;
+
+/// An open profile at work.
+pub struct Client {
+    requests: mpsc::Sender<Request>,
+    changes: broadcast::Sender<Change>,
+    notices: broadcast::Sender<Notice>,
+    health: watch::Receiver<Health>,
+    reader: Mutex<Option<Reader>>,
+}
+
+impl Client {
+    /// Creates a profile, opens it, and gives the recovery key, to be shown once. Blocks for a moment.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`].
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub fn create(options: &Options, unlock: &Unlock) -> Result<(Self, RecoveryKey), ClientError> {
+        let mut store = Store::create(&options.profile, unlock)?;
+        let recovery = store.add_recovery_key()?;
+        Ok((Self::run(store, options.network)?, recovery))
+    }
+
+    /// Opens a profile and begins to dial its relays. Blocks for a moment.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`].
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub fn open(options: &Options, unlock: &Unlock) -> Result<Self, ClientError> {
+        Self::run(Store::open(&options.profile, unlock)?, options.network)
+    }
+
+    /// Opens a profile that [`Client::create`] left without an account, with a new recovery key in place of the one that
+    /// nobody may have read.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`].
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub fn open_unfinished(options: &Options, unlock: &Unlock) -> Result<(Self, RecoveryKey), ClientError> {
+        let mut store = Store::open(&options.profile, unlock)?;
+        let recovery = store.add_recovery_key()?;
+        Ok((Self::run(store, options.network)?, recovery))
+    }
+
+    fn run(store: Store, network: bool) -> Result<Self, ClientError> {
+        let reader = store.reader()?;
+        let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
+        let (changes, _) = broadcast::channel(CHANGES_MAX);
+        let (notices, _) = broadcast::channel(CHANGES_MAX);
+        let (publish, health) = watch::channel(Health::default());
+        let worker = Worker::new(store, inbox, changes.clone(), notices.clone(), publish, network);
+        thread::Builder::new()
+            .name("sotto-engine".to_owned())
+            .spawn(move || worker.run())
+            .map_err(sotto_store::StoreError::from)?;
+        Ok(Self { requests, changes, notices, health, reader: Mutex::new(Some(reader)) })
+    }
+
+    /// Carries out an intent. What the answer tells is durable. Some intents are answered when a relay answered; dropping the
+    /// call does not undo the intent.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn intent(&self, intent: Intent) -> Result<Outcome, ClientError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::Intent(intent, reply)).await.map_err(|_| ClientError::Closed)?;
+        answer.await.map_err(|_| ClientError::Closed)?
+    }
+
+    /// Reads the profile as it is at this moment.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`], [`ClientError::Rows`], [`ClientError::Closed`].
+    pub fn view<T>(&self, look: impl FnOnce(&Snapshot<'_>) -> Result<T, RowsError>) -> Result<T, ClientError> {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = reader.as_mut().ok_or(ClientError::Closed)?.snapshot()?;
+        Ok(look(&snapshot)?)
+    }
+
+    /// What changes from now on. A subscriber that lags behind misses some; what matters stands in the journal.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// What a person who looks elsewhere would want to be told, from now on.
+    #[must_use]
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// How the client stands, and each change of it.
+    #[must_use]
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.health.clone()
+    }
+
+    /// Waits until `enough`, at most this long; gives the last state and whether it was enough.
+    pub async fn wait_until(&self, patience: Duration, mut enough: impl FnMut(&Health) -> bool) -> (Health, bool) {
+        let mut health = self.health.clone();
+        let reached =
+            timeout(patience, health.wait_for(|health| enough(health))).await.is_ok_and(|state| state.is_ok());
+        let last = health.borrow().clone();
+        (last, reached)
+    }
+
+    /// Waits until everything that waits at the relays in reach has come and everything sent there is answered.
+    pub async fn wait_settled(&self, patience: Duration) -> (Health, bool) {
+        self.wait_until(patience, Health::settled).await
+    }
+
+    /// Dials relays that wait for their back-off now.
+    pub async fn hurry(&self) {
+        // A closed client has no relay to hurry.
+        let _closed = self.requests.send(Request::Hurry).await;
+    }
+
+    /// Sends what is ordered, says goodbye to the relays and closes the store. Afterwards everything answers
+    /// [`ClientError::Closed`].
+    pub async fn close(&self) {
+        // Before the store, so that closing it can fold in the write-ahead log.
+        drop(self.reader.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let (done, closed) = oneshot::channel();
+        if self.requests.send(Request::Stop(done)).await.is_ok() {
+            let _gone = closed.await;
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Client(..)")
+    }
+}

@@ -1,0 +1,1 @@
+//! The driver alone, with a real store and no relay.
