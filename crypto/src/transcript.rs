@@ -76,3 +76,98 @@ fn push_sized(bytes: &mut Vec<u8>, field: &[u8]) {
     bytes.extend_from_slice(&len.to_be_bytes());
     bytes.extend_from_slice(field);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields of a transcript, owned, to be changed one by one.
+    #[derive(Clone)]
+    struct Fields {
+        roots: [RootKey; 2],
+        manifests: [ManifestHash; 2],
+        devices: [Device; 2],
+        prekeys: [(PrekeyKind, PrekeyId, Vec<u8>); 2],
+        ephemeral: AgreementKey,
+        ciphertext: Vec<u8>,
+        invitation: Option<BundleId>,
+    }
+
+    fn fields() -> Fields {
+        let device = |byte: u8| Device {
+            id: [byte; 16].into(),
+            signing: [byte + 1; 32].into(),
+            agreement: [byte + 2; 32].into(),
+        };
+        Fields {
+            roots: [[1; 32].into(), [2; 32].into()],
+            manifests: [[3; 32].into(), [4; 32].into()],
+            devices: [device(5), device(8)],
+            prekeys: [
+                (PrekeyKind::Signed, PrekeyId(1), vec![11; 32]),
+                (PrekeyKind::OneTimePair, PrekeyId(2), vec![12; 1_600]),
+            ],
+            ephemeral: [13; 32].into(),
+            ciphertext: vec![14; 1_568],
+            invitation: Some([0; 16].into()),
+        }
+    }
+
+    fn hash(fields: &Fields) -> [u8; 32] {
+        let side = |index: usize| Side {
+            root: &fields.roots[index],
+            manifest: fields.manifests[index],
+            device: fields.devices[index].clone(),
+        };
+        let prekey = |index: usize| {
+            let (kind, id, key) = &fields.prekeys[index];
+            UsedPrekey { kind: *kind, id: *id, key }
+        };
+        let transcript = Transcript {
+            initiator: side(0),
+            responder: side(1),
+            signed: prekey(0),
+            kem: prekey(1),
+            ephemeral: &fields.ephemeral,
+            ciphertext: &fields.ciphertext,
+            invitation: fields.invitation.as_ref(),
+        };
+        transcript.hash()
+    }
+
+    #[test]
+    fn every_field_counts() {
+        let mut hashes = vec![hash(&fields())];
+        let mut changed = |change: &dyn Fn(&mut Fields)| {
+            let mut fields = fields();
+            change(&mut fields);
+            hashes.push(hash(&fields));
+        };
+        for side in 0..2 {
+            changed(&|fields| fields.roots[side] = [99; 32].into());
+            changed(&|fields| fields.manifests[side] = [99; 32].into());
+            changed(&|fields| fields.devices[side].id = [99; 16].into());
+            changed(&|fields| fields.devices[side].signing = [99; 32].into());
+            changed(&|fields| fields.devices[side].agreement = [99; 32].into());
+            changed(&|fields| fields.prekeys[side].0 = PrekeyKind::LastResort);
+            changed(&|fields| fields.prekeys[side].1 = PrekeyId(99));
+            changed(&|fields| fields.prekeys[side].2[0] = 99);
+        }
+        changed(&|fields| fields.ephemeral = [99; 32].into());
+        changed(&|fields| fields.ciphertext[0] = 99);
+        changed(&|fields| fields.invitation = None);
+        changed(&|fields| fields.invitation = Some([99; 16].into()));
+        changed(&|fields| fields.roots.swap(0, 1));
+        changed(&|fields| fields.manifests.swap(0, 1));
+        changed(&|fields| fields.devices.swap(0, 1));
+        // A byte moved from one field to its neighbour.
+        changed(&|fields| {
+            let byte = fields.prekeys[1].2.pop();
+            fields.ciphertext.extend(byte);
+        });
+        let count = hashes.len();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), count);
+    }
+}
