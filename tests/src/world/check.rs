@@ -33,6 +33,13 @@ impl World {
     /// Ends all that goes wrong by chance, and starts and connects everyone.
     pub fn calm(&mut self) {
         self.faults = super::Faults::default();
+        if self.hostile.mischief != super::Mischief::default() {
+            // What was kept back comes again on a new line.
+            self.set_mischief(super::Mischief::default());
+            for conn in self.network.standing() {
+                self.cut(conn);
+            }
+        }
         self.set_weather(super::Weather::FAIR);
         self.start_relay();
         for index in 0..self.clients.len() {
@@ -55,6 +62,12 @@ pub fn problems(world: &World) -> Vec<String> {
         same_history(world, a, b, &mut problems);
     }
     accepted_arrived(world, &people, &mut problems);
+    if world.reader.reused > 0 {
+        problems.push(format!("{} keystreams lay over two bodies", world.reader.reused));
+    }
+    if world.reader.shut > 0 && !world.lossy {
+        problems.push(format!("{} packets were released that nobody can open", world.reader.shut));
+    }
     let left = world.relay().payloads().count();
     if left > 0 {
         problems.push(format!("{left} envelopes are left at the relay"));

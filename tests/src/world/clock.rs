@@ -14,7 +14,7 @@ pub const HOUR: u64 = 60 * MINUTE;
 pub const DAY: u64 = 24 * HOUR;
 
 /// 2026-01-01 UTC: when every world begins.
-const BEGINNING: u64 = 1_767_225_600 * SECOND;
+pub(super) const BEGINNING: u64 = 1_767_225_600 * SECOND;
 
 /// A clock with an agenda of `T`. Things of the same millisecond happen in the order in which they were written down.
 #[derive(Debug)]

@@ -14,24 +14,33 @@ pub mod chance;
 pub mod check;
 pub mod client;
 pub mod clock;
+mod hostile;
+mod mirror;
 mod network;
+pub mod person;
+pub mod reader;
 pub mod relay;
 pub mod rows;
+pub mod thief;
 
 use std::collections::BTreeMap;
 
 use sotto_engine::{Effect, Event, Intent, Outcome, Ticket, Timestamp, view};
 use sotto_inner::ContentId;
-use sotto_outer::{ClientFrame, Command, RelayFrame, SendId};
+use sotto_outer::{ClientFrame, Command, ReceiveId, RelayFrame, SendId};
 use sotto_relay::core::{Config, Conn};
 
 use chance::Chance;
 use client::{Answer, Client, ClientId, Turn};
 use clock::{Clock, HOUR, MINUTE, SECOND};
+use hostile::Hostile;
+pub use hostile::Mischief;
 pub use network::Weather;
 use network::{End, Network};
+use reader::{Reader, Verdict};
 use relay::{Crash, Relay, Wish};
 use rows::MemoryRows;
+use thief::{Direction, Thief};
 
 /// Something on the agenda.
 #[derive(Debug)]
@@ -60,6 +69,9 @@ enum Occurrence {
     RelayStart { life: u32 },
 }
 
+/// The longest line of a story.
+const STORY_LINE_BYTES: usize = 240;
+
 /// What goes wrong by chance. A number n means once in n opportunities, 0 never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
@@ -87,7 +99,7 @@ pub struct Accepted {
 }
 
 /// An envelope that an engine let go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Released {
     /// When, in the world's milliseconds.
     pub time: u64,
@@ -97,6 +109,8 @@ pub struct Released {
     pub mailbox: SendId,
     /// Whether the relay may keep it.
     pub durable: bool,
+    /// What the reader made of it.
+    pub verdict: Verdict,
 }
 
 /// Clients, a relay, a network, a clock and chance.
@@ -114,6 +128,14 @@ pub struct World {
     sends: BTreeMap<(ClientId, Ticket), (sotto_engine::ContactId, String)>,
     accepted: Vec<Accepted>,
     released: Vec<Released>,
+    /// Opens all that is released.
+    pub reader: Reader,
+    /// Whether packets that nobody can open are to be expected: where states were copied, rolled back or lost.
+    pub lossy: bool,
+    /// Whether the story is told.
+    told: bool,
+    hostile: Hostile,
+    thieves: Vec<Thief>,
 }
 
 impl World {
@@ -136,6 +158,11 @@ impl World {
             sends: BTreeMap::new(),
             accepted: Vec::new(),
             released: Vec::new(),
+            reader: Reader::default(),
+            lossy: false,
+            told: std::env::var_os("STORY").is_some(),
+            hostile: Hostile::new(seed),
+            thieves: Vec::new(),
         };
         world.clock.after(MINUTE, Occurrence::Tick);
         world
@@ -267,6 +294,59 @@ impl World {
         }
     }
 
+    /// Sets how the relay misbehaves.
+    pub const fn set_mischief(&mut self, mischief: Mischief) {
+        self.hostile.mischief = mischief;
+    }
+
+    /// Delivers to a client again all that was ever delivered to it, under the old ids or under new ones. Says how much.
+    pub fn replay_all(&mut self, id: ClientId, under_new_ids: bool) -> usize {
+        let mut count = 0;
+        for mailbox in self.mailboxes(id) {
+            for mut deliver in self.hostile.kept(&mailbox).to_vec() {
+                if under_new_ids {
+                    deliver.id = self.hostile.fresh_id();
+                }
+                self.inject(id, RelayFrame::Deliver(deliver));
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// Delivers noise to a client, so many envelopes a mailbox.
+    pub fn inject_junk(&mut self, id: ClientId, count: usize) {
+        for mailbox in self.mailboxes(id) {
+            for _ in 0..count {
+                let junk = self.hostile.junk(mailbox);
+                self.inject(id, RelayFrame::Deliver(junk));
+            }
+        }
+    }
+
+    fn inject(&mut self, id: ClientId, frame: RelayFrame) {
+        if let Some(conn) = self.clients[id.0].conn {
+            self.transmit(conn, frame.encode(), End::Client);
+        }
+    }
+
+    fn mailboxes(&self, id: ClientId) -> Vec<ReceiveId> {
+        let keys = self.client(id).rows.table(sotto_engine::Table::Mailbox).map(|(key, _)| key);
+        keys.map(|key| ReceiveId::try_from(key).expect("a mailbox lies under its receive id")).collect()
+    }
+
+    /// A thief copies all that a client has durably, and listens from now on. Says which thief.
+    pub fn steal(&mut self, id: ClientId) -> usize {
+        let number = self.thieves.len();
+        self.thieves.push(Thief::new(self.seed, number as u64, id, &self.clients[id.0].rows));
+        number
+    }
+
+    /// A thief.
+    pub fn thief(&self, number: usize) -> &Thief {
+        &self.thieves[number]
+    }
+
     // ---- people
 
     /// Asks a running client for something and returns at once.
@@ -366,6 +446,15 @@ impl World {
         }
     }
 
+    /// Tells the story on stderr, where `STORY` is set: for whoever looks for the fault of a seed.
+    fn tell(&self, line: impl Fn(&Self) -> String) {
+        if self.told {
+            let mut line = line(self);
+            line.truncate(line.floor_char_boundary(STORY_LINE_BYTES));
+            eprintln!("{:>12} {line}", self.now() - clock::BEGINNING);
+        }
+    }
+
     // ---- a client's life
 
     fn plan_turn(&mut self, id: ClientId) {
@@ -407,16 +496,30 @@ impl World {
 
     /// Takes note of what is free to go, whether or not it gets far.
     fn observe(&mut self, id: ClientId, effect: &Effect) {
-        let Effect::Transmit(_, ClientFrame { request: _, command: Command::Send(send) }) = effect else { return };
-        self.released.push(Released {
-            time: self.clock.now(),
-            from: id,
-            mailbox: send.mailbox,
-            durable: send.ttl_secs != Some(0),
-        });
+        let Effect::Transmit(_, ClientFrame { request: _, command }) = effect else { return };
+        let now = self.clock.now();
+        match command {
+            Command::Create(create) => self.reader.made(create),
+            Command::Send(send) => {
+                let verdict = self.reader.released(&self.clients, id, send.mailbox, &send.payload, now);
+                for thief in &mut self.thieves {
+                    let direction = if thief.victim == id { Direction::FromVictim } else { Direction::ToVictim };
+                    thief.overhear(direction, &send.payload, now);
+                }
+                let durable = send.ttl_secs != Some(0);
+                self.released.push(Released { time: now, from: id, mailbox: send.mailbox, durable, verdict });
+            }
+            Command::Info(_)
+            | Command::Subscribe(_)
+            | Command::Ack(_)
+            | Command::Delete(_)
+            | Command::Publish(_)
+            | Command::Fetch(_) => {}
+        }
     }
 
     fn perform(&mut self, id: ClientId, effect: Effect) {
+        self.tell(|world| format!("{} does {effect:?}", world.client(id).name));
         match effect {
             Effect::Connect(_) => {
                 self.clients[id.0].wants_connection = true;
@@ -520,6 +623,7 @@ impl World {
         let Some(id) = self.network.client(conn) else { return };
         let frame = RelayFrame::decode(bytes).expect("a relay's frames decode");
         let relay = *self.relay.address().identity();
+        self.tell(|world| format!("{} hears {frame:?}", world.client(id).name));
         self.clients[id.0].enqueue(Event::FrameReceived { relay, frame });
         self.plan_turn(id);
     }
@@ -554,7 +658,11 @@ impl World {
     fn grant(&mut self, wishes: Vec<Wish>) {
         for wish in wishes {
             match wish {
-                Wish::Send(conn, frame) => self.transmit(conn, frame.encode(), End::Client),
+                Wish::Send(conn, frame) => {
+                    for frame in self.hostile.twist(conn, frame) {
+                        self.transmit(conn, frame.encode(), End::Client);
+                    }
+                }
                 Wish::Close(conn) => self.cut(conn),
             }
         }
