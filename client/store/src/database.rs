@@ -63,7 +63,8 @@ fn connect(store: &Path, key: &DatabaseKey, access: OpenFlags) -> Result<Connect
     if connection.pragma_query_value(None, "cipher_version", |row| row.get::<_, String>(0)).is_err() {
         return Err(StoreError::NoCipher);
     }
-    connection.execute_batch("PRAGMA cipher_compatibility = 4;")?;
+    // SQLCipher would tell standard error of each page it cannot read; our caller gets a typed error instead.
+    connection.execute_batch("PRAGMA cipher_log_level = NONE; PRAGMA cipher_compatibility = 4;")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // The first read proves the key.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;

@@ -52,7 +52,10 @@ impl Layout {
     pub(crate) fn publish(&self) -> Result<(), StoreError> {
         sync_folder(&self.draft())?;
         fs::rename(self.draft(), self.store())?;
-        Ok(sync_folder(&self.profile)?)
+        sync_folder(&self.profile)?;
+        // The profile's own name lies in the folder above, which need not be ours to read.
+        let _ = sync_folder(&self.profile.join(".."));
+        Ok(())
     }
 }
 

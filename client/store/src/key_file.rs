@@ -109,3 +109,48 @@ const VERSION: u8 = 1;
 const HASH_BYTES: usize = 32;
 const BYTES_MAX: usize = 4096;
 const LABEL: &[u8] = b"sotto key file 0";
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::{RecoveryKey, secret::DatabaseKey};
+
+    fn slot() -> Slot {
+        Slot::for_recovery(&DatabaseKey::new(Zeroizing::new([7; 32])), &RecoveryKey::generate().unwrap()).unwrap()
+    }
+
+    /// The bytes with a hash that fits them.
+    fn rehashed(body: &[u8]) -> Vec<u8> {
+        [body, &checksum(body)].concat()
+    }
+
+    #[test]
+    fn every_changed_or_missing_byte_is_damage() {
+        let bytes = KeyFile::new(slot()).to_bytes();
+        assert_eq!(KeyFile::parse(&bytes).unwrap().kinds(), [SlotKind::Recovery]);
+        for index in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[index] ^= 1;
+            assert!(matches!(KeyFile::parse(&damaged), Err(StoreError::Damaged(_))), "byte {index}");
+            assert!(matches!(KeyFile::parse(&bytes[..index]), Err(StoreError::Damaged(_))), "cut at {index}");
+        }
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let mut bytes = KeyFile::new(slot()).to_bytes();
+        bytes.truncate(bytes.len() - HASH_BYTES);
+        bytes[0] = 9;
+        let refusal = KeyFile::parse(&rehashed(&bytes));
+        assert!(matches!(refusal, Err(StoreError::WrongVersion { found: 9, expected: 1 })));
+    }
+
+    #[test]
+    fn no_slot_and_two_of_a_kind_are_damage() {
+        for slots in [vec![], vec![slot(), slot()]] {
+            assert!(matches!(KeyFile::parse(&KeyFile { slots }.to_bytes()), Err(StoreError::Damaged(_))));
+        }
+    }
+}

@@ -28,6 +28,13 @@ impl Reader {
     }
 }
 
+#[cfg(test)]
+impl Reader {
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
 /// One moment of the database: that of its first read.
 pub struct Snapshot<'r> {
     inner: rusqlite::Transaction<'r>,

@@ -207,6 +207,7 @@ fn stretch(passphrase: &Passphrase, salt: &[u8], work: Work) -> Result<WrapKey, 
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into(passphrase.as_bytes(), salt, key.as_mut_slice())
+        // With parameters that hold, only a passphrase of 4 GiB is refused.
         .map_err(|_| StoreError::WrongPassphrase)?;
     Ok(WrapKey::new(key))
 }
@@ -219,3 +220,95 @@ const LABEL: &[u8] = b"sotto key slot 0";
 /// What new slots ask for, and the least that is accepted: RFC 9106 §4, second recommended option.
 const FLOOR: Work = Work { memory_kib: 64 * 1024, passes: 3, lanes: 4 };
 const CEILING: Work = Work { memory_kib: 1024 * 1024, passes: 32, lanes: 64 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> DatabaseKey {
+        DatabaseKey::new(Zeroizing::new([7; KEY_BYTES]))
+    }
+
+    fn passphrase() -> Passphrase {
+        Passphrase::new("correct horse".into())
+    }
+
+    /// A passphrase slot that asks for `work`, wrapped properly.
+    fn slot(work: Work) -> Slot {
+        let salt = [1; SALT_BYTES];
+        let wrap_key = stretch(&passphrase(), &salt, work).unwrap();
+        Slot::wrap(&key(), &wrap_key, Opener::Passphrase { salt, work }).unwrap()
+    }
+
+    /// The same slot, asking for other work.
+    fn asking(slot: &Slot, work: Work) -> Slot {
+        let Opener::Passphrase { salt, .. } = slot.opener else { panic!("a passphrase slot") };
+        Slot { opener: Opener::Passphrase { salt, work }, ..*slot }
+    }
+
+    #[test]
+    fn a_passphrase_slot_opens_with_its_passphrase_alone() {
+        let slot = Slot::for_passphrase(&key(), &passphrase()).unwrap();
+        assert_eq!(slot.open_with_passphrase(&passphrase()).unwrap().as_bytes(), key().as_bytes());
+        let wrong = Passphrase::new("correct horsf".into());
+        assert!(matches!(slot.open_with_passphrase(&wrong), Err(StoreError::WrongPassphrase)));
+    }
+
+    #[test]
+    fn a_slot_below_the_floor_is_refused_though_the_passphrase_fits() {
+        for weak in [
+            Work { memory_kib: FLOOR.memory_kib - 1, ..FLOOR },
+            Work { passes: FLOOR.passes - 1, ..FLOOR },
+            Work { memory_kib: 8, passes: 1, lanes: 1 },
+        ] {
+            assert!(matches!(slot(weak).open_with_passphrase(&passphrase()), Err(StoreError::WeakSlot)));
+        }
+    }
+
+    #[test]
+    fn a_slot_above_the_ceiling_is_refused_before_it_costs_anything() {
+        let honest = slot(FLOOR);
+        for greedy in [
+            Work { memory_kib: u32::MAX, ..FLOOR },
+            Work { passes: u32::MAX, ..FLOOR },
+            Work { lanes: u32::MAX, ..FLOOR },
+        ] {
+            let refusal = asking(&honest, greedy).open_with_passphrase(&passphrase());
+            assert!(matches!(refusal, Err(StoreError::Damaged(_))));
+        }
+    }
+
+    #[test]
+    fn whoever_changes_a_part_of_a_slot_closes_it() {
+        let recovery = RecoveryKey::generate().unwrap();
+        let slot = || Slot::for_recovery(&key(), &recovery).unwrap();
+        assert_eq!(slot().open_with_recovery(&recovery).unwrap().as_bytes(), key().as_bytes());
+        let Opener::Recovery { salt } = slot().opener else { panic!("a recovery slot") };
+        let forged = [
+            Slot { nonce: [0; NONCE_BYTES], ..slot() },
+            Slot { opener: Opener::Recovery { salt }, ..slot() },
+            Slot { wrapped: core::array::from_fn(|index| slot().wrapped[index] ^ u8::from(index == 0)), ..slot() },
+        ];
+        for slot in forged {
+            assert!(matches!(slot.open_with_recovery(&recovery), Err(StoreError::WrongRecoveryKey)));
+        }
+    }
+
+    #[test]
+    fn the_parameters_are_authenticated_even_where_they_make_the_same_key() {
+        let wrap_key = WrapKey::new(Zeroizing::new([3; KEY_BYTES]));
+        let honest = Slot::wrap(&key(), &wrap_key, Opener::Passphrase { salt: [1; SALT_BYTES], work: FLOOR }).unwrap();
+        assert!(honest.unwrap(&wrap_key).is_some());
+        let forged = asking(&honest, Work { passes: FLOOR.passes + 1, ..FLOOR });
+        assert!(forged.unwrap(&wrap_key).is_none());
+    }
+
+    #[test]
+    fn two_slots_of_one_key_share_no_bytes() {
+        let recovery = RecoveryKey::generate().unwrap();
+        let (one, other) =
+            (Slot::for_recovery(&key(), &recovery).unwrap(), Slot::for_recovery(&key(), &recovery).unwrap());
+        assert_ne!(one.nonce, other.nonce);
+        assert_ne!(one.wrapped, other.wrapped);
+    }
+}

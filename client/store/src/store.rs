@@ -104,13 +104,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::KeyringUnavailable`], [`StoreError::Full`], [`StoreError::Io`].
     pub fn add_slot(&mut self, unlock: &Unlock) -> Result<(), StoreError> {
-        let mut keys = KeyFile::read(&self.folder)?;
-        let replaced = keys.put(unlock.new_slot(&self.key)?);
-        keys.write(&self.folder)?;
-        if let Some(slot) = replaced {
-            slot.forget();
-        }
-        Ok(())
+        self.put_slot(unlock.new_slot(&self.key)?)
     }
 
     /// Removes a way in; never the last.
@@ -129,9 +123,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::WrongPassphrase`], [`StoreError::NoSuchSlot`], [`StoreError::Full`], [`StoreError::Io`].
-    pub fn change_passphrase(&mut self, old: &Passphrase, new: Passphrase) -> Result<(), StoreError> {
+    pub fn change_passphrase(&mut self, old: &Passphrase, new: &Passphrase) -> Result<(), StoreError> {
         KeyFile::read(&self.folder)?.slot(SlotKind::Passphrase)?.open_with_passphrase(old)?;
-        self.add_slot(&Unlock::Passphrase(new))
+        self.put_slot(Slot::for_passphrase(&self.key, new)?)
     }
 
     /// Draws a recovery key, adds its slot in place of an older one, and gives the key to be shown once.
@@ -139,10 +133,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Io`].
     pub fn add_recovery_key(&mut self) -> Result<RecoveryKey, StoreError> {
-        let unlock = Unlock::Recovery(RecoveryKey::generate()?);
-        self.add_slot(&unlock)?;
-        let Unlock::Recovery(key) = unlock else { unreachable!("made two lines above") };
-        Ok(key)
+        let recovery = RecoveryKey::generate()?;
+        self.put_slot(Slot::for_recovery(&self.key, &recovery)?)?;
+        Ok(recovery)
     }
 
     /// Folds the write-ahead log into the database and empties it, so that what was deleted is gone from the files. With a
@@ -154,11 +147,34 @@ impl Store {
         Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
     }
 
+    /// The old slot's keyring entry goes only once the new slot is durable. A new one's stays even if that failed: the file
+    /// may hold the slot after all.
+    fn put_slot(&mut self, slot: Slot) -> Result<(), StoreError> {
+        let mut keys = KeyFile::read(&self.folder)?;
+        let replaced = keys.put(slot);
+        keys.write(&self.folder)?;
+        if let Some(slot) = replaced {
+            slot.forget();
+        }
+        Ok(())
+    }
+
     fn assemble(layout: &Layout, key: DatabaseKey, lock: LockGuard) -> Result<Self, StoreError> {
         let folder = layout.store();
         let connection = database::open_writer(&folder, &key)?;
         database::check_format(&connection)?;
         Ok(Self { connection, key, folder, _lock: lock })
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn key(&self) -> &DatabaseKey {
+        &self.key
     }
 }
 

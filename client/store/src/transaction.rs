@@ -88,6 +88,6 @@ impl Rows for Transaction<'_> {
 impl fmt::Debug for Transaction<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { inner: _, failed } = self;
-        f.debug_struct("Transaction").field("failed", failed).finish_non_exhaustive()
+        f.debug_struct("Transaction").field("failed", &failed.get()).finish_non_exhaustive()
     }
 }
