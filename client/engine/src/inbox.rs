@@ -102,6 +102,7 @@ impl Work<'_> {
             return Ok(Memorable::No);
         }
         self.witness(content.time)?;
+        self.reader_is_back(&contact.root);
         self.receive_durable(account, contact, &content)?;
         Ok(Memorable::Yes)
     }

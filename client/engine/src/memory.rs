@@ -83,7 +83,15 @@ pub(crate) struct Pump {
     /// Rows sent and not answered.
     pub(crate) in_flight: BTreeSet<u64>,
     /// Nothing is sent before this.
-    pub(crate) hold: Option<Timestamp>,
+    pub(crate) hold: Option<Hold>,
+}
+
+/// A pause that a relay asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Hold {
+    pub(crate) until: Timestamp,
+    /// The mailbox was full: a sign of life of its reader ends the pause.
+    pub(crate) full: bool,
 }
 
 impl std::fmt::Debug for Memory {

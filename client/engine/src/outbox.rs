@@ -7,7 +7,7 @@ use sotto_outer::{Answer, Command, EnvelopeId, Send, limits::ENVELOPE_TTL_SECS};
 
 use crate::{
     ContactId, ContactState, MessageStatus, Order, Range, Rows, RowsError, Table,
-    memory::Pending,
+    memory::{Hold, Pending},
     record::{Contact, Front, OutboxRow, Record, Sealed, SecretBytes, SessionRow},
     timers::Timer,
     work::Work,
@@ -16,7 +16,7 @@ use crate::{
 /// Envelopes of one contact that are sent and not answered.
 const IN_FLIGHT_MAX: usize = 64;
 /// How long to wait before a mailbox that was denied is tried again.
-const DENIED_RETRY_SECS: u64 = 86_400;
+const DENIED_RETRY_SECS: u32 = 86_400;
 /// The least that sealing anew after expiry waits beyond the envelope's time at the relay.
 const EXPIRY_SLACK_SECS: u64 = 3_600;
 
@@ -64,7 +64,7 @@ impl Work<'_> {
             return Ok(());
         }
         let pump = self.memory.pumps.entry(contact.root).or_default();
-        if pump.hold.is_some_and(|until| until > self.now) {
+        if pump.hold.is_some_and(|hold| hold.until > self.now) {
             return Ok(());
         }
         let mut from = pump.cursor;
@@ -212,14 +212,12 @@ impl Work<'_> {
             (Answer::Done, Some(row)) => self.on_taken(contact, &key, row),
             (Answer::Done, None) => self.pump(contact),
             (Answer::Denied, Some(_)) => self.on_denied(contact, sequence),
-            (Answer::Full { retry_after_secs } | Answer::Busy { retry_after_secs }, _) => {
-                let wait = u64::from(*retry_after_secs).max(1) * 1_000;
-                self.hold_outbox(id, sequence, wait)
-            }
-            (Answer::Refused { reason: _ }, Some(_)) => self.hold_outbox(id, sequence, DENIED_RETRY_SECS * 1_000),
+            (Answer::Full { retry_after_secs }, _) => self.hold_outbox(id, sequence, *retry_after_secs, true),
+            (Answer::Busy { retry_after_secs }, _) => self.hold_outbox(id, sequence, *retry_after_secs, false),
+            (Answer::Refused { reason: _ }, Some(_)) => self.hold_outbox(id, sequence, DENIED_RETRY_SECS, false),
             (Answer::Denied | Answer::Refused { reason: _ }, None) => self.pump(contact),
             (Answer::Info(_) | Answer::Subscribed(_) | Answer::Bundle(_), _) => {
-                self.hold_outbox(id, sequence, DENIED_RETRY_SECS * 1_000)
+                self.hold_outbox(id, sequence, DENIED_RETRY_SECS, false)
             }
         }
     }
@@ -256,19 +254,29 @@ impl Work<'_> {
             | ContactState::Unreachable
             | ContactState::LinkForged => {}
         }
-        self.hold_outbox(&contact.root, sequence, DENIED_RETRY_SECS * 1_000)
+        self.hold_outbox(&contact.root, sequence, DENIED_RETRY_SECS, false)
     }
 
     /// Sends nothing to a contact for a while, up to half as long again, so that many do not come back at once.
-    fn hold_outbox(&mut self, contact: &ContactId, sequence: u64, millis: u64) -> Result<(), RowsError> {
+    fn hold_outbox(&mut self, contact: &ContactId, sequence: u64, secs: u32, full: bool) -> Result<(), RowsError> {
+        let millis = u64::from(secs.max(1)) * 1_000;
         let until = self.now.plus_millis(millis + self.jitter(millis / 2 + 1));
         let pump = self.memory.pumps.entry(*contact).or_default();
         pump.cursor = pump.cursor.min(sequence);
-        if pump.hold.is_none_or(|held| held <= self.now) {
-            pump.hold = Some(until);
+        if pump.hold.is_none_or(|held| held.until <= self.now) {
+            pump.hold = Some(Hold { until, full });
             self.set_timer(until, &Timer::Outbox(*contact));
         }
         Ok(())
+    }
+
+    /// A contact reads: there is room in a mailbox that was full.
+    pub(crate) fn reader_is_back(&mut self, contact: &ContactId) {
+        if let Some(pump) = self.memory.pumps.get_mut(contact)
+            && pump.hold.is_some_and(|hold| hold.full)
+        {
+            pump.hold = None;
+        }
     }
 
     /// The time a relay asked for is over.
