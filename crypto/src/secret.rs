@@ -1,33 +1,34 @@
 //! Thirty-two secret bytes, held in one place.
 //!
-//! They lie on the heap, so that a move copies a pointer and leaves nothing behind; they are wiped on drop, compared
-//! in constant time, and never printed. There is no `Clone`: where a copy must be worked on, [`Secret32::duplicate`]
-//! says so. Every secret noun of this crate wraps one.
+//! They lie on the heap and never change, so a move copies a pointer and leaves nothing behind, and a state that is
+//! worked on beside the one it replaces shares them: no secret lies in two places. The last holder's drop wipes them.
+//! They are compared in constant time and never printed. There is no `Clone`: where a secret gets a second holder,
+//! [`Secret32::duplicate`] says so. Every secret noun of this crate wraps one.
 
 use core::fmt;
+use std::sync::Arc;
 
 use rand_core::CryptoRng;
 use subtle::{Choice, ConstantTimeEq};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 /// Length of every symmetric key and of every X25519 private key, in bytes.
 pub(crate) const SECRET_BYTES: usize = 32;
 
 /// Thirty-two secret bytes.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub(crate) struct Secret32(Box<[u8; SECRET_BYTES]>);
+pub(crate) struct Secret32(Arc<Zeroizing<[u8; SECRET_BYTES]>>);
 
 impl Secret32 {
     /// Fills a new secret in place, so that its bytes never lie anywhere else.
     pub(crate) fn filled(fill: impl FnOnce(&mut [u8; SECRET_BYTES])) -> Self {
-        let mut secret = Self(Box::new([0; SECRET_BYTES]));
-        fill(&mut secret.0);
-        secret
+        let mut bytes = Arc::new(Zeroizing::new([0; SECRET_BYTES]));
+        fill(Arc::get_mut(&mut bytes).expect("just made: nobody else holds it"));
+        Self(bytes)
     }
 
     /// Copies a secret out of bytes that the caller wipes.
     pub(crate) fn copied(bytes: &[u8; SECRET_BYTES]) -> Self {
-        Self(Box::new(*bytes))
+        Self::filled(|secret| secret.copy_from_slice(bytes))
     }
 
     /// Copies a secret out of a slice; `None` unless it has 32 bytes.
@@ -40,9 +41,9 @@ impl Secret32 {
         Self::filled(|bytes| rng.fill_bytes(bytes))
     }
 
-    /// A second copy, for work that replaces the first only once it has succeeded.
+    /// A second holder of the same bytes, for work that replaces the first only once it has succeeded.
     pub(crate) fn duplicate(&self) -> Self {
-        Self::copied(&self.0)
+        Self(Arc::clone(&self.0))
     }
 
     /// The bytes.
@@ -50,6 +51,8 @@ impl Secret32 {
         &self.0
     }
 }
+
+impl ZeroizeOnDrop for Secret32 {}
 
 impl ConstantTimeEq for Secret32 {
     fn ct_eq(&self, other: &Self) -> Choice {

@@ -5,7 +5,7 @@ use core::fmt;
 use rand_core::CryptoRng;
 use sotto_inner::AgreementKey;
 use x25519_dalek::{PublicKey, StaticSecret};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::{
     error::{PeerMisbehaved, StateError},
@@ -19,7 +19,7 @@ pub struct PrivateKey {
 }
 
 /// The outcome of an agreement: input of a key derivation, nothing else.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(ZeroizeOnDrop)]
 pub(crate) struct Shared(Secret32);
 
 impl PrivateKey {

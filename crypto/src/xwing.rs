@@ -1,7 +1,7 @@
 //! HPKE in base mode (RFC 9180 §5.1.1) with X-Wing, HKDF-SHA256 and ChaCha20-Poly1305.
 //!
-//! X-Wing is draft-connolly-cfrg-xwing-kem-06, under HPKE as KEM 0x647a of draft-ietf-hpke-pq-03. A private key is its 32-byte
-//! seed wherever it is stored.
+//! X-Wing is draft-connolly-cfrg-xwing-kem-06, under HPKE as KEM 0x647a of draft-ietf-hpke-pq-03. A private key is its
+//! 32-byte seed wherever it is stored.
 
 use core::fmt;
 
@@ -9,7 +9,7 @@ use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable, aead::ChaCha20Po
 use rand_core::CryptoRng;
 use sotto_inner::limits::XWING_CIPHERTEXT_BYTES;
 use subtle::{Choice, ConstantTimeEq};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::{
     PeerMisbehaved,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The private half: a seed.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(ZeroizeOnDrop)]
 pub(crate) struct SealSecret(Secret32);
 
 impl SealSecret {

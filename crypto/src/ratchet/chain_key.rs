@@ -7,13 +7,13 @@
 //! - A chain key is spent by [`ChainKey::advance`], which takes it by value: no two message keys come of one.
 //! - Neither the message key nor the next chain key tells anything of the chain key they came from, and neither tells
 //!   anything of the other: both are disjoint blocks of one HKDF-Expand.
-//! - The bytes lie in one place on the heap, and are wiped when the key is spent or dropped.
+//! - The bytes lie in one place on the heap, and are wiped when the last state that holds them is gone.
 
 use core::fmt;
 
 use sotto_inner::labels;
 use subtle::{Choice, ConstantTimeEq};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::message_key::MessageKey;
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The key of a chain at one packet number.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(ZeroizeOnDrop)]
 pub(super) struct ChainKey(Secret32);
 
 impl ChainKey {

@@ -6,12 +6,12 @@
 
 use core::fmt;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::ZeroizeOnDrop;
 
 use crate::secret::Secret32;
 
 /// Seals the ephemeral packets of one direction between two Diffie-Hellman steps.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(ZeroizeOnDrop)]
 pub(super) struct EphemeralKey(Secret32);
 
 impl EphemeralKey {

@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::ZeroizeOnDrop;
 
 use super::header::{HEADER_BYTES, SEALED_HEADER_BYTES};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Seals the headers of one chain.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(ZeroizeOnDrop)]
 pub(super) struct HeaderKey(Secret32);
 
 impl HeaderKey {

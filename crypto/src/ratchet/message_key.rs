@@ -5,13 +5,13 @@
 
 use core::fmt;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::ZeroizeOnDrop;
 
 use super::skipped::SkippedKey;
 use crate::secret::Secret32;
 
 /// The Double Ratchet's key of one packet.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(ZeroizeOnDrop)]
 pub(super) struct MessageKey(Secret32);
 
 impl MessageKey {

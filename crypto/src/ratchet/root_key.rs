@@ -6,7 +6,7 @@
 use core::fmt;
 
 use sotto_inner::labels;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::{chain_key::ChainKey, ephemeral_key::EphemeralKey, header_key::HeaderKey};
 use crate::{
@@ -16,11 +16,11 @@ use crate::{
 };
 
 /// What PQXDH agreed on: 32 bytes that both sides know and nobody else.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(ZeroizeOnDrop)]
 pub(crate) struct SessionSecret(Secret32);
 
 /// The root of all chains.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(ZeroizeOnDrop)]
 pub(super) struct RootKey(Secret32);
 
 /// What a session starts from.

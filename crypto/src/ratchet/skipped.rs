@@ -11,7 +11,7 @@
 use core::fmt;
 
 use sotto_inner::limits::SKIPPED_KEY_SECS;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::message_key::MessageKey;
 use crate::{error::StateError, secret::Secret32};
@@ -24,7 +24,7 @@ const RUN_SECS: u64 = 86_400;
 pub struct ChainId(pub u64);
 
 /// The key of a packet that has not come yet.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(ZeroizeOnDrop)]
 pub struct SkippedKey(Secret32);
 
 /// The store's rows of skipped keys of one session.
