@@ -1,7 +1,8 @@
 //! Prekey bundles: sealed part by part under the link secret for the relay to keep, and opened and verified as a whole.
 //!
-//! A part is 12 random bytes of nonce ‖ ChaCha20-Poly1305 ciphertext and tag, of exactly one length for each place it has at
-//! the relay. Its key is HKDF(link secret, info = label ‖ bundle id ‖ place), so that no part opens in another's place.
+//! A part is 12 random bytes of nonce ‖ ChaCha20-Poly1305 ciphertext and tag, of exactly one length for each place it
+//! has at the relay. Its key is HKDF(link secret, info = label ‖ bundle id ‖ place), so that no part opens in another's
+//! place.
 
 use core::fmt;
 
@@ -72,8 +73,9 @@ pub fn seal_part(rng: &mut dyn CryptoRng, secret: &LinkSecret, bundle: &BundleId
     seal(rng, secret, bundle, place, &codec::encode(prekey))
 }
 
-/// Opens what a relay gave for `link` and verifies all of it for use at `now`, Unix seconds: every part under its key, the
-/// manifest, its root against the link's, the device, every prekey, and that exactly one of pair and last-resort key came.
+/// Opens what a relay gave for `link` and verifies all of it for use at `now`, Unix seconds: every part under its key,
+/// the manifest, its root against the link's, the device, every prekey, and that exactly one of pair and last-resort
+/// key came.
 ///
 /// # Errors
 /// [`PeerMisbehaved`]: the relay's or the inviter's doing.
@@ -102,8 +104,8 @@ pub fn open_bundle(link: &Link, bundle: &sotto_outer::Bundle, now: u64) -> Resul
     Ok(VerifiedBundle { responder: Responder { manifest, device, signed, kem }, seal, mailbox, name })
 }
 
-/// Verifies the keys for repair that a contact's `device` sent, for use at `now`, Unix seconds. `manifest` is the contact's,
-/// verified when it was stored.
+/// Verifies the keys for repair that a contact's `device` sent, for use at `now`, Unix seconds. `manifest` is the
+/// contact's, verified when it was stored.
 ///
 /// # Errors
 /// [`PeerMisbehaved`].

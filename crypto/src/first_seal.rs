@@ -1,8 +1,8 @@
-//! First messages and repair handshakes, sealed to a seal key: always 4 KiB, and random to look at but for what stands in
-//! front, which is random too.
+//! First messages and repair handshakes, sealed to a seal key: always 4 KiB, and random to look at but for what stands
+//! in front, which is random too.
 //!
-//! First message: seal key id (4 bytes) ‖ enc (1,120) ‖ ciphertext and tag. Repair: tag of the repair bundle (16 bytes) ‖ enc
-//! ‖ ciphertext and tag. What stands in front is HPKE's associated data; the label is its info.
+//! First message: seal key id (4 bytes) ‖ enc (1,120) ‖ ciphertext and tag. Repair: tag of the repair bundle (16 bytes)
+//! ‖ enc ‖ ciphertext and tag. What stands in front is HPKE's associated data; the label is its info.
 
 use rand_core::CryptoRng;
 use sotto_inner::{
@@ -78,8 +78,8 @@ pub fn open_repair(secret: &PrekeySecret, envelope: &[u8]) -> Result<FirstMessag
     open_behind(secret, tag, labels::REPAIR, sealed)
 }
 
-/// Bytes of content whose packet, sealed with [`crate::Padding::None`], fits one envelope beside this handshake, be it a
-/// first message or a repair.
+/// Bytes of content whose packet, sealed with [`crate::Padding::None`], fits one envelope beside this handshake, be it
+/// a first message or a repair.
 pub fn first_content_capacity(handshake: &Handshake) -> usize {
     let around = codec::encode(&FirstMessage { handshake: handshake.clone(), packet: Vec::new().into() }).len();
     // An empty byte string has a head of one byte, one of 256 to 65,535 bytes has three (RFC 8949 §3).

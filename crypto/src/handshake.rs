@@ -15,8 +15,8 @@ pub fn handshake_id(handshake: &Handshake) -> SessionId {
     SessionId::from(sha256(&[labels::HANDSHAKE, &codec::encode(handshake)]))
 }
 
-/// Checks all that a handshake alone can show: version, the initiator's manifest with its signature, the device in it, the
-/// ciphertext's length, a usable ephemeral key, exactly one of one-time pair and last-resort key.
+/// Checks all that a handshake alone can show: version, the initiator's manifest with its signature, the device in it,
+/// the ciphertext's length, a usable ephemeral key, exactly one of one-time pair and last-resort key.
 ///
 /// # Errors
 /// [`PeerMisbehaved`], for anything else.

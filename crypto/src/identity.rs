@@ -1,4 +1,5 @@
-//! Who someone is: a root that signs device manifests and nothing else, and devices that sign their prekeys and nothing else.
+//! Who someone is: a root that signs device manifests and nothing else, and devices that sign their prekeys and nothing
+//! else.
 //!
 //! Manifests form a chain by number and hash. No key is ever converted: Ed25519 signs, X25519 agrees.
 
@@ -184,7 +185,8 @@ pub enum Succession {
     Newer,
     /// An earlier number: refused.
     Older,
-    /// The same number with other bytes, a broken chain, or a gap that cannot be checked: shown as an identity conflict.
+    /// The same number with other bytes, a broken chain, or a gap that cannot be checked: shown as an identity
+    /// conflict.
     Conflict,
     /// Another root: another person, who never enters this conversation.
     OtherRoot,

@@ -26,6 +26,8 @@ mod session_id;
 mod signature;
 mod transcript;
 #[cfg(test)]
+mod vectors;
+#[cfg(test)]
 mod wycheproof_tests;
 mod x25519;
 mod xwing;

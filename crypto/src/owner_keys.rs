@@ -1,7 +1,7 @@
 //! The keys of a mailbox's or a bundle's owner, and the relay's proof of who it is.
 //!
-//! An owner key is fresh for each mailbox and each bundle and signs only what `sotto_outer::signed` spells out, so that a
-//! relay cannot tell from keys that two mailboxes have one owner.
+//! An owner key is fresh for each mailbox and each bundle and signs only what `sotto_outer::signed` spells out, so that
+//! a relay cannot tell from keys that two mailboxes have one owner.
 
 use core::fmt;
 

@@ -12,8 +12,9 @@
 //! KEM        encapsulates to    one-time pair's or last-resort ML-KEM-1024 key
 //! ```
 //!
-//! Signatures are checked before, by `open_bundle`, `verify_repair_bundle` and `check_handshake`. Authentication is classical, but for the link secret of a
-//! one-time invitation, which authenticates the inviter against a quantum adversary too.
+//! Signatures are checked before, by `open_bundle`, `verify_repair_bundle` and `check_handshake`. Authentication is
+//! classical, but for the link secret of a one-time invitation, which authenticates the inviter against a quantum
+//! adversary too.
 
 use core::fmt;
 
@@ -108,7 +109,8 @@ impl fmt::Debug for Answering<'_> {
     }
 }
 
-/// Makes the session of a handshake that `check_handshake` passed. The first packet shows whether both sides have the same.
+/// Makes the session of a handshake that `check_handshake` passed. The first packet shows whether both sides have the
+/// same.
 ///
 /// # Errors
 /// [`PeerMisbehaved`], if the handshake does not fit the secrets, or has a key that cannot be agreed with.

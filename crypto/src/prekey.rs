@@ -121,8 +121,8 @@ impl PrekeySecret {
         }
     }
 
-    /// Kind (1 byte), id (4), creation (8), expiry (8), all big-endian; then by kind: X25519 key (32), X25519 key ‖ ML-KEM
-    /// seed (96), ML-KEM seed (64), X-Wing seed (32).
+    /// Kind (1 byte), id (4), creation (8), expiry (8), all big-endian; then by kind: X25519 key (32), X25519 key ‖
+    /// ML-KEM seed (96), ML-KEM seed (64), X-Wing seed (32).
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(Self::LEN_MAX));
         bytes.push(kind_byte(self.kind()));

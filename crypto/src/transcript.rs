@@ -1,4 +1,5 @@
-//! What both sides of a handshake must agree on, byte for byte: every field of fixed length, or with its length before it.
+//! What both sides of a handshake must agree on, byte for byte: every field of fixed length, or with its length before
+//! it.
 
 use sotto_inner::{AgreementKey, Device, ManifestHash, PrekeyId, PrekeyKind, RootKey};
 use sotto_outer::{BundleId, VERSION};
@@ -32,8 +33,8 @@ pub(crate) struct Transcript<'a> {
 }
 
 impl Transcript<'_> {
-    /// SHA-256 of version ‖ both roots ‖ both manifest hashes ‖ both devices ‖ both prekeys ‖ ephemeral key ‖ ciphertext ‖
-    /// invitation; the initiator's before the responder's.
+    /// SHA-256 of version ‖ both roots ‖ both manifest hashes ‖ both devices ‖ both prekeys ‖ ephemeral key ‖
+    /// ciphertext ‖ invitation; the initiator's before the responder's.
     pub(crate) fn hash(&self) -> [u8; 32] {
         let Self { initiator, responder, signed, kem, ephemeral, ciphertext, invitation } = self;
         let mut bytes = Vec::with_capacity(4_096);
