@@ -204,3 +204,118 @@ pub(crate) fn decoded<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T, Rows
 pub(crate) fn contact_key(contact: &ContactId, rest: &[u8]) -> Vec<u8> {
     [contact.as_bytes().as_slice(), rest].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+
+    use super::*;
+
+    /// One table's worth of rows, as they lie below a step.
+    #[derive(Default)]
+    struct Below(BTreeMap<Vec<u8>, Vec<u8>>);
+
+    impl Rows for Below {
+        fn get(&self, _: Table, key: &[u8]) -> Result<Option<Value>, RowsError> {
+            Ok(self.0.get(key).map(|value| Value::new(value.clone())))
+        }
+
+        fn scan(
+            &self,
+            _: Table,
+            range: &Range,
+            order: Order,
+            limit: usize,
+        ) -> Result<Vec<(Vec<u8>, Value)>, RowsError> {
+            let rows = self.0.iter().filter(|(key, _)| range.contains(key));
+            let rows = rows.map(|(key, value)| (key.clone(), Value::new(value.clone())));
+            Ok(match order {
+                Order::Ascending => rows.take(limit).collect(),
+                Order::Descending => rows.rev().take(limit).collect(),
+            })
+        }
+    }
+
+    fn below(keys: &[u8]) -> Below {
+        Below(keys.iter().map(|key| (vec![*key], vec![*key])).collect())
+    }
+
+    fn with_work<T>(rows: &Below, now: u64, test: impl FnOnce(&mut Work<'_>) -> T) -> T {
+        let mut rng = ChaCha20Rng::seed_from_u64(7);
+        let mut cx = Context { now: Timestamp(now), rng: &mut rng, rows };
+        test(&mut Work::new(&mut cx, &mut Memory::default()))
+    }
+
+    fn keys(rows: Vec<(Vec<u8>, Value)>) -> Vec<u8> {
+        rows.into_iter().map(|(key, _)| key[0]).collect()
+    }
+
+    #[test]
+    fn a_scan_sees_what_the_step_wrote() {
+        with_work(&below(&[1, 3, 5, 7]), 0, |work| {
+            work.delete(Table::Receipt, &[3]);
+            work.put(Table::Receipt, &[4], vec![4]);
+            work.put(Table::Receipt, &[5], vec![55]);
+            work.put(Table::Timer, &[2], vec![2]);
+            let all = work.scan(Table::Receipt, &Range::all(), Order::Ascending, 9).unwrap();
+            assert_eq!(all[2].1.as_slice(), [55], "the later value stands");
+            assert_eq!(keys(all), [1, 4, 5, 7]);
+        });
+    }
+
+    #[test]
+    fn a_deleted_row_does_not_use_up_the_limit() {
+        with_work(&below(&[1, 2, 3, 4]), 0, |work| {
+            work.delete(Table::Receipt, &[1]);
+            work.delete(Table::Receipt, &[4]);
+            let scan = |work: &Work<'_>, order| keys(work.scan(Table::Receipt, &Range::all(), order, 1).unwrap());
+            assert_eq!(scan(work, Order::Ascending), [2]);
+            assert_eq!(scan(work, Order::Descending), [3]);
+        });
+    }
+
+    #[test]
+    fn the_clock_never_runs_backwards() {
+        let first = with_work(&Below::default(), 1_000, |work| {
+            let first = work.tick().unwrap();
+            assert!(work.tick().unwrap() > first);
+            work.now = Timestamp(10);
+            assert!(work.tick().unwrap() > first, "a clock set back");
+            first
+        });
+        assert_eq!(first.millis(), 1_000);
+    }
+
+    #[test]
+    fn a_peer_pulls_the_clock_along_but_not_far() {
+        with_work(&Below::default(), 1_000, |work| {
+            let near = HybridTime::from_millis(5_000);
+            work.witness(near).unwrap();
+            assert!(work.tick().unwrap() > near);
+            let far = HybridTime::from_millis(1_000 + CLOCK_SKEW_MILLIS_MAX + 1);
+            work.witness(far).unwrap();
+            assert!(work.tick().unwrap() < far);
+        });
+    }
+
+    #[test]
+    fn a_happening_is_numbered_and_shown() {
+        let step = with_work(&Below::default(), 5, |work| {
+            let contact = ContactId::from([1; 32]);
+            work.happened(Happening::Verified { contact }).unwrap();
+            work.happened(Happening::SessionRepaired { contact }).unwrap();
+            assert_eq!(work.counter(b"journal").unwrap(), 2);
+            std::mem::take(&mut work.effects)
+        });
+        let shown: Vec<_> = step
+            .iter()
+            .map(|effect| match effect {
+                Effect::Show(Change::Happened { sequence, happening: _ }) => *sequence,
+                other => panic!("not shown: {other:?}"),
+            })
+            .collect();
+        assert_eq!(shown, [1, 2]);
+    }
+}
