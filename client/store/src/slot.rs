@@ -182,6 +182,16 @@ impl Slot {
     }
 }
 
+#[cfg(test)]
+impl Slot {
+    pub(crate) fn keyring_entry(&self) -> Option<String> {
+        match &self.opener {
+            Opener::Keyring { entry } => Some(data_encoding::HEXLOWER.encode(entry)),
+            Opener::Passphrase { .. } | Opener::Recovery { .. } => None,
+        }
+    }
+}
+
 impl Opener {
     fn associated_data(&self) -> Vec<u8> {
         [LABEL, &codec::encode(self)].concat()

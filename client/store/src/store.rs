@@ -176,6 +176,10 @@ impl Store {
     pub(crate) fn key(&self) -> &DatabaseKey {
         &self.key
     }
+
+    pub(crate) fn keyring_entry(&self) -> String {
+        KeyFile::read(&self.folder).unwrap().slot(SlotKind::Keyring).unwrap().keyring_entry().unwrap()
+    }
 }
 
 /// Secrets and paths stay inside.

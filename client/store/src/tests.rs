@@ -1,6 +1,7 @@
 //! Stories of the whole store, on real files. What needs a process of its own runs this test binary again.
 
 mod durability;
+mod keyring;
 mod opening;
 mod rows;
 mod search;

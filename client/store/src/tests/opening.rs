@@ -62,24 +62,6 @@ fn a_new_recovery_key_replaces_the_old_one() {
     Store::open(profile.path(), &Unlock::Recovery(new)).unwrap();
 }
 
-/// In a child whose session bus leads nowhere, whatever this machine has.
-#[test]
-fn without_a_keyring_the_refusal_is_clean_and_nothing_is_made() {
-    if let Some(path) = child_profile() {
-        assert!(matches!(Store::create(&path, &Unlock::Keyring), Err(StoreError::KeyringUnavailable)));
-        assert!(matches!(Store::slots(&path), Err(StoreError::NotFound)));
-        let mut store = Store::create(&path, &Unlock::Recovery(RecoveryKey::generate().unwrap())).unwrap();
-        assert!(matches!(store.add_slot(&Unlock::Keyring), Err(StoreError::KeyringUnavailable)));
-        assert_eq!(Store::slots(&path).unwrap(), [SlotKind::Recovery]);
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let name = "tests::opening::without_a_keyring_the_refusal_is_clean_and_nothing_is_made";
-    let mut child = child(name, folder.path());
-    let status = child.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus").status().unwrap();
-    assert!(status.success());
-}
-
 #[test]
 fn one_handle_at_a_time_in_one_process() {
     let (profile, store) = Profile::create();
