@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sotto_engine::{ContactId, ContactState, Happening, MessageStatus, MessageView, Table, view};
+use sotto_engine::{ContactId, ContactState, Happening, MessageStatus, MessageView, Rows, Table, view};
 
 use super::{
     World,
@@ -188,9 +188,11 @@ fn same_history(world: &World, a: ClientId, b: ClientId, problems: &mut Vec<Stri
     }
     for (id, own, history) in [(a, root_a, at_a), (b, root_b, at_b)] {
         let arrived = |status| matches!(status, MessageStatus::Delivered | MessageStatus::Read);
-        let unknown = history.iter().filter(|m| m.author == own && !arrived(m.status)).count();
-        if unknown > 0 {
-            problems.push(format!("{id:?} does not know of {unknown} messages that they arrived"));
+        for message in history.iter().filter(|m| m.author == own && !arrived(m.status)) {
+            let waits = world.client(id).rows().get(Table::OutboxIndex, message.id.as_bytes());
+            let waits = if waits.expect("rows in memory can be read").is_some() { "waits" } else { "is gone" };
+            let text: String = message.text.chars().take(12).collect();
+            problems.push(format!("{id:?}: {text:?} is {:?} and {waits} in the outbox", message.status));
         }
     }
 }

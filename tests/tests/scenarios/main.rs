@@ -1,6 +1,7 @@
 //! Stories of clients, a relay and everything between them, each told from one seed: `SEED=81b2 cargo test -p sotto-tests`
 //! replays one with another.
 
+mod simulate;
 mod talk;
 
 use sotto_engine::{
