@@ -540,6 +540,76 @@ mod tests {
         assert_eq!(secrets.len(), 8);
     }
 
+    /// The formula at the top of this file, written out with other code: raw agreements, `ml-kem`, and bytes in a row.
+    #[test]
+    fn the_secret_is_that_of_the_formula() {
+        use ml_kem::kem::Decapsulate;
+        use sha2::Digest;
+
+        let (alice, bob) = (Person::alice(), Person::bob());
+        let link = bob.link(LinkKind::Invitation);
+        let to = bob.verified(&link, PrekeyKind::OneTimePair);
+        let rng = &mut FixedRng([[3; 32], [4; 32]].concat());
+        let Begun { handshake, secret, .. } =
+            derive_begun(rng, &alice.manifest, &alice.device, to.responder(), Some(&link)).unwrap();
+
+        // Stored secrets: a device is id ‖ signing seed ‖ agreement key, a prekey 21 bytes of head ‖ key.
+        let [alice_device, bob_device] = [&alice, &bob].map(|person| person.device.to_bytes());
+        let [signed, pair] = [&bob.signed, &bob.one_time].map(|pair| pair.secret.to_bytes());
+        let key = |bytes: &[u8]| x25519_dalek::StaticSecret::from(<[u8; 32]>::try_from(bytes).unwrap());
+        let agree = |private: &[u8], public: &[u8]| {
+            let public = <[u8; 32]>::try_from(public).unwrap().into();
+            key(private).diffie_hellman(&public).to_bytes()
+        };
+        let [alice_keys, bob_keys] = [alice.device.public(), bob.device.public()];
+        let seed: [u8; 64] = pair[53..].try_into().unwrap();
+        let ciphertext: [u8; 1_568] = handshake.ciphertext[..].try_into().unwrap();
+        let kem = ml_kem::DecapsulationKey1024::from_seed(seed.into()).decapsulate(&ciphertext.into());
+        let ikm = [
+            [0xff; 32],
+            agree(&signed[21..], alice_keys.agreement.as_bytes()),
+            agree(&bob_device[48..], handshake.ephemeral.as_bytes()),
+            agree(&signed[21..], handshake.ephemeral.as_bytes()),
+            agree(&pair[21..53], handshake.ephemeral.as_bytes()),
+            kem.into(),
+            *link.secret.as_bytes(),
+        ]
+        .concat();
+        assert_eq!(agree(&alice_device[48..], &bob.signed.public.body.key), ikm[32..64], "the initiator's own DH1");
+
+        let transcript = [
+            &[0][..],
+            alice.root.public().as_bytes(),
+            bob.root.public().as_bytes(),
+            manifest_hash(&alice.manifest).as_bytes(),
+            manifest_hash(&bob.manifest).as_bytes(),
+            alice_keys.id.as_bytes(),
+            alice_keys.signing.as_bytes(),
+            alice_keys.agreement.as_bytes(),
+            bob_keys.id.as_bytes(),
+            bob_keys.signing.as_bytes(),
+            bob_keys.agreement.as_bytes(),
+            &[0],
+            &bob.signed.public.body.id.0.to_be_bytes(),
+            &[0, 0, 0, 32],
+            &bob.signed.public.body.key,
+            &[1],
+            &bob.one_time.public.body.id.0.to_be_bytes(),
+            &[0, 0, 0x06, 0x40],
+            &bob.one_time.public.body.key,
+            handshake.ephemeral.as_bytes(),
+            &[0, 0, 0x06, 0x20],
+            &handshake.ciphertext,
+            &[1],
+            link.bundle.as_bytes(),
+        ]
+        .concat();
+        let info = [&b"sotto/0 pqxdh"[..], &sha2::Sha256::digest(&transcript)].concat();
+        let mut expected = [0; 32];
+        hkdf::Hkdf::<sha2::Sha256>::new(Some(&[0; 32]), &ikm).expand(&info, &mut expected).unwrap();
+        assert_eq!(secret.as_bytes(), &expected);
+    }
+
     /// Who verified nothing still cannot agree with a key of small order.
     #[test]
     fn unusable_keys_of_the_responder_begin_nothing() {
