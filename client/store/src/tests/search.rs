@@ -1,6 +1,8 @@
 //! The full-text index: in step with the rows, no hit missed, no query a language.
 
 use rand::RngExt as _;
+use sotto_engine::{ContactId, MessageStatus, Table, view};
+use sotto_inner::{ContentId, HybridTime};
 
 use super::{Profile, seeded};
 use crate::{Store, Transaction, search};
@@ -122,4 +124,57 @@ fn every_hit_of_a_plain_scan_is_found() {
             texts.iter().rev().filter(|(_, text)| holds(text)).map(|(key, _)| key.as_bytes().to_vec()).collect();
         assert_eq!(snapshot.search(&query, 1000).unwrap(), expected, "{query:?}");
     }
+}
+
+/// A message's row in the engine's encoding.
+#[derive(minicbor::Encode)]
+#[cbor(map)]
+struct MessageRow {
+    #[n(0)]
+    chat: ContactId,
+    #[n(1)]
+    id: ContentId,
+    #[n(2)]
+    author: ContactId,
+    #[n(3)]
+    time: HybridTime,
+    #[n(4)]
+    stored_millis: u64,
+    #[n(5)]
+    status: MessageStatus,
+    #[n(6)]
+    text: String,
+}
+
+impl MessageRow {
+    fn encoded(text: &str, status: MessageStatus) -> Vec<u8> {
+        let row = Self {
+            chat: [1; 32].into(),
+            id: [2; 16].into(),
+            author: [3; 32].into(),
+            time: HybridTime(4),
+            stored_millis: 5,
+            status,
+            text: text.to_owned(),
+        };
+        let bytes = minicbor::to_vec(row).unwrap();
+        assert_eq!(view::message_text(&bytes).as_deref(), Some(text), "the engine's encoding");
+        bytes
+    }
+}
+
+#[test]
+fn a_message_written_as_a_row_is_found_by_its_text() {
+    let (_profile, mut store) = Profile::create();
+    let mut write = |row: Option<&[u8]>| {
+        let transaction = store.begin().unwrap();
+        transaction.write(Table::Message, b"k", row).unwrap();
+        let _proof = transaction.commit().unwrap();
+        hits(&store, "lighthouse")
+    };
+    assert_eq!(write(Some(&MessageRow::encoded("the lighthouse", MessageStatus::Queued))), ["k"]);
+    assert_eq!(write(Some(&MessageRow::encoded("the lighthouse", MessageStatus::Sent))), ["k"]);
+    assert_eq!(write(Some(&MessageRow::encoded("the harbour", MessageStatus::Sent))), [""; 0]);
+    assert_eq!(write(Some(&MessageRow::encoded("lighthouse", MessageStatus::Sent))), ["k"]);
+    assert_eq!(write(None), [""; 0]);
 }
