@@ -45,7 +45,7 @@ pub use owner_keys::{OwnerKeys, verify_relay};
 pub use pqxdh::{Answering, Initiated, accept, initiate, initiate_repair};
 pub use prekey::{PrekeySecret, verify_prekey};
 pub use ratchet::{
-    ChainId, NoSkippedKeys, OpenError, Opened, PACKET_OVERHEAD, Padding, SealError, Session, SkippedChanges,
+    ChainId, NoSkippedKeys, OpenError, Opened, PACKET_OVERHEAD, Padding, Plaintext, SealError, Session, SkippedChanges,
     SkippedKey, SkippedKeys, Staged,
 };
 pub use safety_number::{NotASafetyNumber, SafetyNumber, safety_number};

@@ -8,7 +8,7 @@
 use sotto_inner::{labels, limits::BUCKETS};
 use zeroize::Zeroizing;
 
-use super::{associated_data::AssociatedData, header::SEALED_HEADER_BYTES};
+use super::{associated_data::AssociatedData, header::SEALED_HEADER_BYTES, plaintext::Plaintext};
 use crate::{
     aead::{self, NONCE_BYTES, TAG_BYTES},
     error::PeerMisbehaved,
@@ -79,12 +79,12 @@ pub(super) fn open(
     associated: &AssociatedData,
     sealed_header: &[u8; SEALED_HEADER_BYTES],
     body: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, PeerMisbehaved> {
+) -> Result<Plaintext, PeerMisbehaved> {
     let (ciphertext, tag) = body.split_last_chunk::<TAG_BYTES>().ok_or(PeerMisbehaved::MalformedBody)?;
-    let mut content = Zeroizing::new(ciphertext.to_vec());
+    let mut content = Plaintext::new(ciphertext.to_vec());
     let body_key = BodyKey::derive(message_key, sealed_header);
     let (key, nonce) = body_key.parts();
-    aead::open_in_place(key, nonce, &bound(associated, sealed_header), &mut content, tag)
+    aead::open_in_place(key, nonce, &bound(associated, sealed_header), content.as_mut_slice(), tag)
         .map_err(|aead::NotAuthentic| PeerMisbehaved::BodyNotAuthentic)?;
     let length = content_length(&content).ok_or(PeerMisbehaved::MalformedBody)?;
     content.truncate(length);
@@ -148,17 +148,17 @@ mod tests {
         packet[..SEALED_HEADER_BYTES].fill(5);
         seal(&[6; 32], &associated(), b"hello", &mut packet);
         let (header, body) = packet.split_first_chunk().unwrap();
-        assert_eq!(open(&[6; 32], &associated(), header, body).unwrap().as_slice(), b"hello");
+        assert_eq!(open(&[6; 32], &associated(), header, body).unwrap()[..], *b"hello");
 
-        let refused = Err(PeerMisbehaved::BodyNotAuthentic);
-        assert_eq!(open(&[7; 32], &associated(), header, body), refused, "another message key");
+        let refused = PeerMisbehaved::BodyNotAuthentic;
+        assert_eq!(open(&[7; 32], &associated(), header, body).unwrap_err(), refused, "another message key");
         let mut other = *header;
         other[0] ^= 1;
-        assert_eq!(open(&[6; 32], &associated(), &other, body), refused, "another header");
+        assert_eq!(open(&[6; 32], &associated(), &other, body).unwrap_err(), refused, "another header");
         let swapped = AssociatedData::new((&[3; 32].into(), &[4; 16].into()), (&[1; 32].into(), &[2; 16].into()));
-        assert_eq!(open(&[6; 32], &swapped, header, body), refused, "the two sides swapped");
-        assert_eq!(open(&[6; 32], &associated(), header, &body[1..]), refused, "a byte cut off");
-        assert_eq!(open(&[6; 32], &associated(), header, &[]), Err(PeerMisbehaved::MalformedBody), "no body");
+        assert_eq!(open(&[6; 32], &swapped, header, body).unwrap_err(), refused, "the two sides swapped");
+        assert_eq!(open(&[6; 32], &associated(), header, &body[1..]).unwrap_err(), refused, "a byte cut off");
+        assert_eq!(open(&[6; 32], &associated(), header, &[]).unwrap_err(), PeerMisbehaved::MalformedBody, "no body");
     }
 
     #[test]
@@ -170,6 +170,6 @@ mod tests {
         let (key, nonce) = body_key.parts();
         *tag = aead::seal_in_place(key, nonce, &bound(&associated(), header), padded);
         let (header, body) = packet.split_first_chunk().unwrap();
-        assert_eq!(open(&[6; 32], &associated(), header, body), Err(PeerMisbehaved::MalformedBody));
+        assert_eq!(open(&[6; 32], &associated(), header, body).unwrap_err(), PeerMisbehaved::MalformedBody);
     }
 }

@@ -14,13 +14,13 @@
 
 use rand_core::CryptoRng;
 use sotto_inner::AgreementKey;
-use zeroize::Zeroizing;
 
 use super::{
     body, braid,
     chain::{Chain, ReceivingChain},
     header::{Header, Kind, SEALED_HEADER_BYTES},
     message_key::MessageKey,
+    plaintext::Plaintext,
     session::Session,
     skipped::{ChainId, Runs, SkippedChanges, SkippedKeys},
     staged::Staged,
@@ -48,7 +48,7 @@ pub enum OpenError {
 /// What a packet held.
 pub struct Opened {
     /// Its content, without padding.
-    pub content: Zeroizing<Vec<u8>>,
+    pub content: Plaintext,
     /// Whether it was ephemeral: it may then be a repetition, and nothing in it is ever stored.
     pub ephemeral: bool,
 }
