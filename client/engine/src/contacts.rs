@@ -7,13 +7,13 @@
 //!       LinkDead, LinkForged        LinkDead            Unreachable, Blocked        Declined, Blocked
 //! ```
 
-use sotto_inner::{Body, Link, LinkKind, limits::HELLO_TEXT_BYTES_MAX};
+use sotto_inner::{Body, Content, Link, LinkKind, limits::HELLO_TEXT_BYTES_MAX};
 use sotto_outer::{Answer, Command, Fetch, MailboxKind, RelayIdentity};
 
 use crate::{
     ContactId, ContactState, Happening, IntentError, Outcome, Range, RowsError, Table, Ticket,
     memory::Pending,
-    record::{Account, Contact, Front, Known, OwnMailbox},
+    record::{Account, Contact, Front, Known, OutboxRow, OwnMailbox},
     timers::Timer,
     work::Work,
 };
@@ -65,7 +65,8 @@ impl Work<'_> {
         let mut contact = match known {
             Some(contact) if contact.state == ContactState::Connected => return Ok(Err(IntentError::AlreadyConnected)),
             Some(contact) if contact.state == ContactState::Incoming => {
-                self.agree(account, contact)?;
+                let mut contact = contact;
+                self.agree(account, &mut contact)?;
                 self.answer(ticket, outcome);
                 return Ok(Ok(()));
             }
@@ -161,8 +162,10 @@ impl Work<'_> {
         let Some(mailbox) = self.mailbox_address(&own)? else {
             return Err(RowsError("our mailbox for a contact is missing".to_owned()));
         };
-        // A link tried again finds the greeting of before still waiting; one is enough.
-        self.clear_outbox(&contact.root)?;
+        if self.greeting_waits(&contact.root)? && contact.request_text.is_none() {
+            // A link used again finds the greeting of before; it is sealed anew with everything else that waits.
+            return Ok(());
+        }
         let text = contact.request_text.clone();
         let body = Body::Hello { name: account.name.clone(), mailbox, text: text.clone() };
         let content = self.content(body)?;
@@ -170,6 +173,16 @@ impl Work<'_> {
             self.store_own_message(account, &contact.root, &content, text)?;
         }
         self.enqueue(&contact.root, &content, text.is_some())
+    }
+
+    fn greeting_waits(&self, contact: &ContactId) -> Result<bool> {
+        for (_, row) in self.records::<OutboxRow>(&Range::prefix(contact.as_bytes()), usize::MAX)? {
+            let content = Content::decode(row.content.as_slice());
+            if matches!(content, Ok(Content { body: Body::Hello { .. }, .. })) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A request was not answered: perhaps its one-time key was used up by a lost attempt. Ask with a fresh bundle.
@@ -193,9 +206,9 @@ impl Work<'_> {
     }
 
     pub(crate) fn accept(&mut self, ticket: Ticket, account: &Account, id: &ContactId) -> IntentResult {
-        let Some(contact) = self.contact(id)? else { return Ok(Err(IntentError::NoContact)) };
+        let Some(mut contact) = self.contact(id)? else { return Ok(Err(IntentError::NoContact)) };
         match contact.state {
-            ContactState::Incoming => self.agree(account, contact)?,
+            ContactState::Incoming => self.agree(account, &mut contact)?,
             ContactState::Connected | ContactState::Unreachable => {}
             ContactState::Connecting
             | ContactState::Requested
@@ -211,7 +224,7 @@ impl Work<'_> {
     }
 
     /// Both want to talk: tell them where to write, hand them keys for repair, and send the receipts held back till now.
-    pub(crate) fn agree(&mut self, account: &Account, mut contact: Contact) -> Result<()> {
+    pub(crate) fn agree(&mut self, account: &Account, contact: &mut Contact) -> Result<()> {
         if contact.own_mailbox.is_none() {
             contact.own_mailbox = Some(self.new_mailbox(MailboxKind::Pairwise, &account.relay, Some(contact.root)));
         }
@@ -219,12 +232,16 @@ impl Work<'_> {
         let Some(mailbox) = self.mailbox_address(&own)? else {
             return Err(RowsError("our mailbox for a contact is missing".to_owned()));
         };
-        self.enter(&mut contact, ContactState::Connected)?;
+        if let Some(peer) = &contact.peer_mailbox {
+            // Not before we agreed: a stranger must not make us dial a relay of their choice.
+            self.want_relay(&peer.relay);
+        }
+        self.enter(contact, ContactState::Connected)?;
         let content = self.content(Body::Accept { name: account.name.clone(), mailbox })?;
         self.enqueue(&contact.root, &content, false)?;
-        self.send_repair_bundle(account, &contact)?;
-        self.owe_receipts_now(&mut contact)?;
-        self.pump(contact)
+        self.send_repair_bundle(account, contact)?;
+        self.owe_receipts_now(contact)?;
+        self.pump(contact.clone())
     }
 
     pub(crate) fn decline(&mut self, ticket: Ticket, id: &ContactId) -> IntentResult {

@@ -46,7 +46,9 @@ impl Work<'_> {
             if let Some(link) = &contact.link {
                 self.want_relay(&link.relay);
             }
-            if let Some(mailbox) = &contact.peer_mailbox {
+            if let Some(mailbox) = &contact.peer_mailbox
+                && contact.connected()
+            {
                 self.want_relay(&mailbox.relay);
             }
         }

@@ -5,8 +5,8 @@ use sotto_crypto::{Answering, NoSkippedKeys, Opened, Session};
 use sotto_inner::{Body, Content, FirstMessage, Handshake, LinkSecret, PrekeyKind};
 
 use crate::{
-    ContactState, Effect, Notice, Rows, RowsError, Table,
-    inbox::Memorable,
+    ContactState, Effect, Happening, Notice, Rows, RowsError, Table,
+    inbox::{Memorable, Origin},
     record::{Account, Contact, CurrentPrekeys, PrekeyRow},
     sessions::Unopened,
     work::Work,
@@ -53,69 +53,69 @@ impl Work<'_> {
         if let Some((row, session)) = self.session(&contact.root, &id)? {
             // Another packet in front of which the same handshake stands.
             return match self.open_in(&mut contact, row, &session, &message.packet) {
-                Ok((_, opened)) => self.receive(account, contact, opened).map(drop),
+                Ok((_, opened)) => self.receive(account, contact, opened, Origin::Session).map(drop),
                 Err(Unopened::Rows(error)) => Err(error),
                 Err(Unopened::Packet(_)) => Ok(()),
             };
         }
         let Some(accepted) = self.accept_first(account, message)? else { return Ok(()) };
-        let Ok(content) = Content::decode(&accepted.opened.content) else { return Ok(()) };
-        let Body::Hello { name, mailbox, text } = &content.body else {
-            // The greeting is lost or comes later: the next packet has the same handshake, and the outbox over there holds
-            // its contents until they are delivered.
+        if Content::decode(&accepted.opened.content).is_err() {
+            // Authentic, and nothing a conversation begins with.
             return Ok(());
-        };
+        }
         if !self.check_manifest(&mut contact, &message.handshake.manifest)? {
             return Ok(());
         }
+        let stranger = self.contact(&contact.root)?.is_none();
         contact.device = Some(message.handshake.device);
         self.adopt_session(&mut contact, &accepted.session)?;
         self.save_skipped(&id, accepted.changes)?;
         self.use_up_prekeys(&message.handshake, &id)?;
-        self.witness(content.time)?;
-        self.want_relay(&mailbox.relay);
-        contact.name.clone_from(name);
-        contact.peer_mailbox = Some(mailbox.clone());
-        self.on_greeting(account, contact, &content, text.as_deref())
+        self.save_contact(&contact);
+        let root = contact.root;
+        if stranger {
+            self.happened(Happening::Contact { contact: root, state: ContactState::Incoming })?;
+            self.effect(Effect::Notify(Notice::Request { contact: root }));
+        }
+        self.receive(account, contact, accepted.opened, Origin::NewSession)?;
+        match self.contact(&root)? {
+            Some(contact) if contact.connected() => self.seal_anew(contact),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Someone greets: a stranger makes a request; whom we asked ourselves, or know, we answer at once.
-    fn on_greeting(
+    pub(crate) fn on_greeting(
         &mut self,
         account: &Account,
-        mut contact: Contact,
+        contact: &mut Contact,
         content: &Content,
-        text: Option<&str>,
-    ) -> Result<(), RowsError> {
-        let known = match contact.state {
+        origin: Origin,
+    ) -> Result<bool, RowsError> {
+        let Body::Hello { name, mailbox, text } = &content.body else { return Ok(false) };
+        let agreed = match contact.state {
             ContactState::Incoming => false,
-            ContactState::Connecting
-            | ContactState::Requested
-            | ContactState::Connected
-            | ContactState::Unreachable
-            | ContactState::LinkDead
-            | ContactState::LinkForged => true,
-            ContactState::Declined | ContactState::Blocked => return Ok(()),
+            ContactState::Connecting | ContactState::Requested | ContactState::LinkDead | ContactState::LinkForged => {
+                true
+            }
+            // Whoever greets anew in a new session lost the old ones, and our acceptance with them.
+            ContactState::Connected | ContactState::Unreachable => origin == Origin::NewSession,
+            ContactState::Declined | ContactState::Blocked => return Ok(false),
         };
-        if !known && contact.request_text.is_none() {
-            contact.request_text = text.map(str::to_owned);
+        contact.name.clone_from(name);
+        contact.peer_mailbox = Some(mailbox.clone());
+        if contact.state == ContactState::Incoming && contact.request_text.is_none() {
+            contact.request_text.clone_from(text);
         }
-        self.save_contact(&contact);
-        self.owe_receipt(&mut contact, &content.id)?;
+        self.save_contact(contact);
         if let Some(text) = text {
-            self.store_their_message(&mut contact, content, text)?;
+            self.store_their_message(contact, content, text)?;
         }
-        if known {
+        if agreed {
             contact.link = None;
-            self.agree(account, contact.clone())?;
-            return match self.contact(&contact.root)? {
-                Some(contact) => self.seal_anew(contact),
-                None => Ok(()),
-            };
+            self.agree(account, contact)?;
         }
-        self.happened(crate::Happening::Contact { contact: contact.root, state: ContactState::Incoming })?;
-        self.effect(Effect::Notify(Notice::Request { contact: contact.root }));
-        Ok(())
+        Ok(true)
     }
 
     /// Makes the session of a first handshake and opens its packet; none if it names keys that are gone, repeats one made with a

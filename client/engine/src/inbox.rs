@@ -18,7 +18,6 @@ use sotto_outer::{Ack, Command, Deliver, EnvelopeId, MailboxKind, ReceiveId, Rel
 
 use crate::{
     Change, ContactState, Happening, Rows, RowsError, Table,
-    memory::Pending,
     record::{Account, Contact, OwnMailbox},
     sessions::Unopened,
     work::Work,
@@ -27,6 +26,15 @@ use crate::{
 /// Messages stored of someone whose request is not accepted yet.
 const UNACCEPTED_MESSAGES_MAX: u32 = 20;
 const SECS_PER_DAY: u64 = 86_400;
+
+/// How a packet came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Behind a handshake that made its session just now.
+    NewSession,
+    /// In a session that stood.
+    Session,
+}
 
 /// Whether an envelope is remembered, so that a repeat costs nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,7 +80,7 @@ impl Work<'_> {
             return Ok(Memorable::Yes);
         }
         match self.open_packet(&mut contact, payload) {
-            Ok((_, opened)) => self.receive(account, contact, opened),
+            Ok((_, opened)) => self.receive(account, contact, opened, Origin::Session),
             Err(Unopened::Rows(error)) => Err(error),
             Err(Unopened::Packet(OpenError::EphemeralOutOfStep)) => Ok(Memorable::No),
             Err(Unopened::Packet(OpenError::NotOurs | OpenError::Replayed | OpenError::PeerMisbehaved(_))) => {
@@ -88,6 +96,7 @@ impl Work<'_> {
         account: &Account,
         mut contact: Contact,
         opened: Opened,
+        origin: Origin,
     ) -> Result<Memorable, RowsError> {
         if contact.unopenable > 0 {
             contact.unopenable = 0;
@@ -103,17 +112,25 @@ impl Work<'_> {
         }
         self.witness(content.time)?;
         self.reader_is_back(&contact.root);
-        self.receive_durable(account, contact, &content)?;
+        self.receive_durable(account, contact, &content, origin)?;
         Ok(Memorable::Yes)
     }
 
-    fn receive_durable(&mut self, account: &Account, mut contact: Contact, content: &Content) -> Result<(), RowsError> {
+    fn receive_durable(
+        &mut self,
+        account: &Account,
+        mut contact: Contact,
+        content: &Content,
+        origin: Origin,
+    ) -> Result<(), RowsError> {
         let kept = match &content.body {
             Body::Accept { name, mailbox } => self.on_accepted(account, &mut contact, name, mailbox)?,
             Body::Text { text } => self.receive_text(&mut contact, content, text)?,
             Body::Repair(bundle) => self.on_repair_bundle(&contact, bundle)?,
             Body::Repaired { mailbox } => {
-                self.want_relay(&mailbox.relay);
+                if contact.connected() {
+                    self.want_relay(&mailbox.relay);
+                }
                 contact.peer_mailbox = Some(mailbox.clone());
                 self.save_contact(&contact);
                 true
@@ -122,8 +139,7 @@ impl Work<'_> {
                 self.on_receipt(&contact, delivered)?;
                 return self.pump(contact);
             }
-            // A greeting counts behind a handshake alone; one that comes again says that our receipt was lost.
-            Body::Hello { name: _, mailbox: _, text: _ } => true,
+            Body::Hello { name: _, mailbox: _, text: _ } => self.on_greeting(account, &mut contact, content, origin)?,
             // Typing counts in ephemeral packets alone.
             Body::Typing { active: _ } => false,
         };
@@ -186,7 +202,7 @@ impl Work<'_> {
 
     fn ack(&mut self, relay: &RelayIdentity, mailbox: &ReceiveId, envelope: &EnvelopeId) {
         let ack = Ack { mailbox: *mailbox, ids: vec![*envelope] };
-        self.transmit(relay, Command::Ack(ack), Pending::Forget);
+        self.transmit_only(relay, Command::Ack(ack));
     }
 
     /// Remembers an envelope for `DIGEST_MEMORY_SECS`.

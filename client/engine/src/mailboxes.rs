@@ -154,9 +154,12 @@ impl Work<'_> {
             match outcome {
                 LeaseOutcome::Denied => {
                     // Lapsed, or lost with the relay's disk: we hold all that is needed to make it anew.
-                    mailbox.known = Known::Wanted;
-                    self.save(id.as_bytes(), &mailbox);
-                    self.create_at_relay(id, &mailbox);
+                    let first = self.memory.relays.entry(*relay).or_default().recreated.insert(*id);
+                    if first && mailbox.known == Known::There {
+                        mailbox.known = Known::Wanted;
+                        self.save(id.as_bytes(), &mailbox);
+                        self.create_at_relay(id, &mailbox);
+                    }
                     continue;
                 }
                 LeaseOutcome::Same | LeaseOutcome::Other => {}

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sotto_outer::{BundleId, ConnectionNonce, EnvelopeId, Lease, ReceiveId, RelayIdentity, Target};
+use sotto_outer::{BundleId, ConnectionNonce, EnvelopeId, Lease, ReceiveId, RelayAddress, RelayIdentity, Target};
 
 use crate::{ContactId, Ticket, Timestamp};
 
@@ -24,8 +24,14 @@ pub(crate) struct Memory {
 /// A relay's connection.
 #[derive(Default)]
 pub(crate) struct RelayMemory {
+    /// Where it is said to be. People may say different things; each place is tried, and only the relay itself has its key.
+    pub(crate) addresses: BTreeSet<RelayAddress>,
     pub(crate) stage: Stage,
     pub(crate) pending: BTreeMap<u32, Pending>,
+    /// How many of them a person who just started waits for.
+    pub(crate) unsettled: usize,
+    /// Mailboxes made anew on this connection: once each, whatever the relay says.
+    pub(crate) recreated: BTreeSet<ReceiveId>,
     /// Subscribed mailboxes whose backlog has not all come.
     pub(crate) backlog: BTreeSet<ReceiveId>,
     /// Whether it was told that everything which waited has come.
@@ -54,13 +60,7 @@ pub(crate) enum Pending {
     Delete(Target),
     Publish(BundleId),
     Fetch(ContactId),
-    Send {
-        contact: ContactId,
-        sequence: u64,
-        envelope: EnvelopeId,
-    },
-    /// An ack or an ephemeral envelope: nothing depends on the answer.
-    Forget,
+    Send { contact: ContactId, sequence: u64, envelope: EnvelopeId },
 }
 
 impl Pending {
@@ -70,7 +70,7 @@ impl Pending {
             Self::Info | Self::Create(_) | Self::Subscribe(_) | Self::Delete(_) | Self::Publish(_) | Self::Fetch(_) => {
                 true
             }
-            Self::Send { contact: _, sequence: _, envelope: _ } | Self::Forget => false,
+            Self::Send { contact: _, sequence: _, envelope: _ } => false,
         }
     }
 }

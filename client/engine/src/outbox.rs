@@ -111,6 +111,12 @@ impl Work<'_> {
         sequence: u64,
         mut row: OutboxRow,
     ) -> Result<Sent, RowsError> {
+        if let Some(Sealed { fronted: true, session, taken: None, .. }) = &row.sealed
+            && self.session(&contact.root, session)?.is_none_or(|(session, _)| session.front.is_none())
+        {
+            // The reply came meanwhile: what is not at the relay yet goes as a plain packet, to the pairwise mailbox.
+            row.sealed = None;
+        }
         let sealer = match &row.sealed {
             Some(sealed) => self.session(&contact.root, &sealed.session)?,
             None => self.active_session(contact)?,
@@ -180,6 +186,7 @@ impl Work<'_> {
             session: *next.id().as_bytes(),
             index: next.sealed(),
             taken: None,
+            fronted: session_row.front.is_some(),
         };
         self.save_session(&contact.root, session_row, &next);
         Ok(Sealing::Ready(sealed))
@@ -339,7 +346,7 @@ impl Work<'_> {
             payload,
             proof: None,
         };
-        self.transmit(target.relay.identity(), Command::Send(send), Pending::Forget);
+        self.transmit_only(target.relay.identity(), Command::Send(send));
         Ok(())
     }
 }

@@ -11,11 +11,14 @@ use crate::{
     work::Work,
 };
 
+/// Places tried for one relay.
+const RELAY_ADDRESSES_MAX: usize = 4;
+
 impl Work<'_> {
-    /// Asks the driver for a connection, once.
+    /// Asks the driver for a connection, once for each place the relay is said to be at.
     pub(crate) fn want_relay(&mut self, relay: &RelayAddress) {
-        if !self.memory.relays.contains_key(relay.identity()) {
-            self.memory.relays.entry(*relay.identity()).or_default();
+        let addresses = &mut self.memory.relays.entry(*relay.identity()).or_default().addresses;
+        if addresses.len() < RELAY_ADDRESSES_MAX && addresses.insert(relay.clone()) {
             self.effect(Effect::Connect(relay.clone()));
         }
     }
@@ -30,14 +33,21 @@ impl Work<'_> {
 
     /// Sends a command; its answer will find `pending`.
     pub(crate) fn transmit(&mut self, relay: &RelayIdentity, command: Command, pending: Pending) {
-        self.memory.requests = self.memory.requests.wrapping_add(1);
-        let request = self.memory.requests;
+        let request = self.transmit_only(relay, command);
         let memory = self.memory.relays.entry(*relay).or_default();
         if pending.settles() {
             memory.settled = false;
+            memory.unsettled += 1;
         }
         memory.pending.insert(request, pending);
+    }
+
+    /// Sends a command on whose answer nothing depends.
+    pub(crate) fn transmit_only(&mut self, relay: &RelayIdentity, command: Command) -> u32 {
+        self.memory.requests = self.memory.requests.wrapping_add(1);
+        let request = self.memory.requests;
         self.effect(Effect::Transmit(*relay, sotto_outer::ClientFrame { request, command }));
+        request
     }
 
     pub(crate) fn on_connected(&mut self, relay: &RelayIdentity, exporter: Option<[u8; 32]>) {
@@ -61,7 +71,9 @@ impl Work<'_> {
         let memory = self.memory.relays.entry(*relay).or_default();
         memory.stage = Stage::Down;
         memory.settled = false;
+        memory.unsettled = 0;
         memory.backlog.clear();
+        memory.recreated.clear();
         for pending in std::mem::take(&mut memory.pending).into_values() {
             if let Pending::Send { contact, sequence, envelope: _ } = pending {
                 let pump = self.memory.pumps.entry(contact).or_default();
@@ -92,7 +104,7 @@ impl Work<'_> {
     /// Tells once when everything that waited has come and everything asked is answered.
     fn tell_settled(&mut self, relay: &RelayIdentity) {
         let Some(memory) = self.memory.relays.get_mut(relay) else { return };
-        let quiet = memory.backlog.is_empty() && !memory.pending.values().any(Pending::settles);
+        let quiet = memory.backlog.is_empty() && memory.unsettled == 0;
         if matches!(memory.stage, Stage::Online(_)) && quiet && !memory.settled {
             memory.settled = true;
             self.show(Change::CaughtUp { relay: *relay });
@@ -103,6 +115,9 @@ impl Work<'_> {
         let Some(memory) = self.memory.relays.get_mut(relay) else { return Ok(()) };
         // An answer to nothing we asked is noise of a broken or hostile relay.
         let Some(pending) = memory.pending.remove(&request) else { return Ok(()) };
+        if pending.settles() {
+            memory.unsettled -= 1;
+        }
         match pending {
             Pending::Info => self.on_info(relay, answer),
             Pending::Create(mailbox) => self.on_created(relay, &mailbox, &answer),
@@ -111,7 +126,6 @@ impl Work<'_> {
             Pending::Publish(bundle) => self.on_published(&bundle, &answer),
             Pending::Fetch(contact) => self.on_bundle(&contact, answer),
             Pending::Send { contact, sequence, envelope } => self.on_sent(&contact, sequence, &envelope, &answer),
-            Pending::Forget => Ok(()),
         }
     }
 

@@ -9,6 +9,7 @@ use sotto_inner::{Body, FirstMessage, PrekeyKind, RepairBundle, RepairTag, limit
 
 use crate::{
     ContactId, Happening, Rows, RowsError, Table, Timestamp,
+    inbox::Origin,
     record::{Account, Contact, Front, TagRow},
     sessions::Unopened,
     timers::Timer,
@@ -141,7 +142,7 @@ impl Work<'_> {
         }
         if let Some((session_row, session)) = self.session(&contact.root, &id)? {
             return match self.open_in(&mut contact, session_row, &session, &message.packet) {
-                Ok((_, opened)) => self.receive(account, contact, opened).map(drop),
+                Ok((_, opened)) => self.receive(account, contact, opened, Origin::Session).map(drop),
                 Err(Unopened::Rows(error)) => Err(error),
                 Err(Unopened::Packet(_)) => self.count_unopenable(contact),
             };
@@ -195,7 +196,7 @@ impl Work<'_> {
         self.happened(Happening::SessionRepaired { contact: contact.root })?;
         self.send_repair_bundle(account, &contact)?;
         let root = contact.root;
-        self.receive(account, contact, opened)?;
+        self.receive(account, contact, opened, Origin::Session)?;
         match self.contact(&root)? {
             Some(contact) => self.seal_anew(contact),
             None => Ok(()),

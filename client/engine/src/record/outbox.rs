@@ -48,6 +48,9 @@ pub struct Sealed {
     /// When the relay took it, Unix seconds; absent until then.
     #[n(4)]
     pub taken: Option<u64>,
+    /// Whether the handshake stands in front: then it opens through the mailbox for that alone, and only until the reply.
+    #[n(5)]
+    pub fronted: bool,
 }
 
 impl OutboxRow {
