@@ -1,26 +1,103 @@
 //! The code and `spec/` say the same. See `sotto_tests::conformance`.
 
-use sotto_tests::conformance::{Tally, cases};
+use std::collections::BTreeSet;
+
+use sotto_outer::ClientFrame;
+use sotto_tests::conformance::{Case, cases, inner, outer, registry, schema, value::Value};
+
+/// Checks every case and prints how much each was asked.
+fn agree(cases: &[Case]) {
+    let mut disagreements = vec![];
+    for case in cases {
+        let examples = case.examples.len();
+        match case.check() {
+            Ok(tally) => {
+                println!("{}: {examples} examples, {tally:?}", case.rule);
+                assert!(tally.refused >= 5 * examples, "{}: too few refusals, {tally:?}", case.rule);
+            }
+            Err(wrong) => disagreements.push(wrong),
+        }
+    }
+    assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
+}
 
 #[test]
-fn every_rule_and_its_door_agree_about_every_change() {
-    let mut total = Tally::default();
-    let mut disagreements = vec![];
-    for case in cases() {
-        let tally = match case.check() {
-            Ok(tally) => tally,
-            Err(wrong) => {
-                disagreements.push(wrong);
-                continue;
-            }
-        };
-        let examples = case.examples.len();
-        assert!(tally.refused + tally.misspelt >= 5 * examples, "{}: {tally:?}", case.rule);
-        println!("{}: {examples} examples, {tally:?}", case.rule);
-        total.accepted += tally.accepted;
-        total.refused += tally.refused;
-        total.misspelt += tally.misspelt;
+fn relay_and_outer_cddl_agree_about_every_change() {
+    agree(&outer::cases());
+}
+
+#[test]
+fn clients_and_inner_cddl_agree_about_every_change() {
+    agree(&inner::cases());
+}
+
+/// Without this a door that lets everything in, beside a rule that does, would agree.
+#[test]
+fn a_door_that_is_too_wide_is_found() {
+    let mut case = outer::cases().remove(0);
+    case.door = |bytes| ClientFrame::decode(bytes).map(|_| ()).map_err(|error| error.to_string());
+    let wrong = case.check().expect_err("the decoder alone does not keep the relay's bounds");
+    assert!(wrong.contains("send, no bytes at [1, 1, 3]"), "{wrong}");
+}
+
+#[test]
+fn a_rule_that_is_too_wide_is_found() {
+    let mut case = outer::cases().remove(2);
+    case.rule = "bundle";
+    assert!(case.check().is_err(), "an address is no bundle");
+}
+
+#[test]
+fn every_rule_is_reached_from_a_case() {
+    let rules = schema::rules();
+    let mut reached: BTreeSet<String> = cases().iter().map(|case| case.rule.to_owned()).collect();
+    loop {
+        let uses = |rule: &String| reached.iter().any(|user| schema::body(user).contains(rule));
+        let more: Vec<_> = rules.iter().filter(|rule| !reached.contains(*rule) && uses(rule)).cloned().collect();
+        if more.is_empty() {
+            break;
+        }
+        reached.extend(more);
     }
-    println!("in all: {total:?}");
-    assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
+    let idle: Vec<_> = rules.iter().filter(|rule| !reached.contains(*rule)).collect();
+    assert!(idle.is_empty(), "rules that no example reaches: {idle:?}");
+}
+
+#[test]
+fn registry_and_constants_are_the_same() {
+    assert_eq!(registry::version(), i64::from(sotto_outer::VERSION));
+    for (section, of_code, source) in registry::constants() {
+        let names: BTreeSet<_> = registry::declared(source).into_iter().collect();
+        assert_eq!(names, of_code.keys().cloned().collect(), "{section}: what the source declares is compared");
+        assert_eq!(registry::section(section), of_code, "{section}");
+    }
+}
+
+#[test]
+fn labels_carry_the_version_and_none_is_another_ones_beginning() {
+    let labels = ["labels.outer", "labels.inner"].map(registry::section);
+    let labels: Vec<_> = labels.iter().flat_map(|section| section.values()).collect();
+    for (index, label) in labels.iter().enumerate() {
+        assert!(label.starts_with(&format!("sotto/{} ", registry::version())), "{label}");
+        let clash = labels.iter().enumerate().find(|(other, text)| *other != index && text.starts_with(*label));
+        assert_eq!(clash, None, "{label}");
+    }
+}
+
+#[test]
+fn registry_and_alternatives_are_the_same() {
+    for (section, of_code) in registry::alternatives() {
+        assert_eq!(registry::section(section), of_code, "{section}");
+    }
+}
+
+#[test]
+fn reserved_commands_are_refused() {
+    let taken = registry::section("numbers.command");
+    for number in registry::reserved_commands() {
+        assert!(!taken.values().any(|other| *other == number.to_string()), "{number} is taken and reserved");
+        let command = Value::Array(vec![Value::Uint(number), Value::Map(vec![])]);
+        let frame = Value::Array(vec![Value::Uint(1), command]).encode();
+        assert!(ClientFrame::decode(&frame).is_err(), "command {number} is to come");
+    }
 }

@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sotto_engine::{ContactId, ContactState, Happening, MessageStatus, MessageView, Rows, Table, view};
+use sotto_engine::{
+    ContactId, ContactState, Happening, MessageStatus, MessageView, Rows, Table,
+    record::{Contact, Record},
+    view,
+};
+use sotto_inner::LinkKind;
 
 use super::{
     World,
@@ -135,13 +140,17 @@ fn stream(id: ClientId, client: &Client, problems: &mut Vec<String>) {
 /// A request has reached whom it was for, and the answer has come back.
 fn requests(world: &World, people: &People, id: ClientId, problems: &mut Vec<String>) {
     let Some(account) = world.account(id) else { return };
-    let contacts = view::contacts(world.client(id).rows()).expect("rows in memory can be read");
+    let client = world.client(id);
+    let contacts = view::contacts(client.rows()).expect("rows in memory can be read");
     for contact in contacts {
         let Some(&other) = people.by_root.get(&contact.id) else { continue };
         let theirs = state(world, other, &account.root);
         let wrong = match contact.state {
             ContactState::Connecting => true,
-            ContactState::Requested => theirs.is_none() || theirs == Some(ContactState::Connected),
+            // Who used an invitation second is never told: the owner cannot know of them.
+            ContactState::Requested => {
+                theirs == Some(ContactState::Connected) || (theirs.is_none() && !by_invitation(client, &contact.id))
+            }
             ContactState::Connected => {
                 theirs == Some(ContactState::Incoming) || theirs == Some(ContactState::Requested)
             }
@@ -156,6 +165,12 @@ fn requests(world: &World, people: &People, id: ClientId, problems: &mut Vec<Str
             problems.push(format!("{id:?} is {:?} with {other:?}, who is {theirs:?}", contact.state));
         }
     }
+}
+
+fn by_invitation(client: &Client, contact: &ContactId) -> bool {
+    let row = client.rows().get(Table::Contact, contact.as_bytes()).expect("rows in memory can be read");
+    let contact = row.map(|row| Contact::from_row(&row).expect("a record of the engine reads back"));
+    contact.and_then(|contact| contact.link).is_some_and(|link| link.kind == LinkKind::Invitation)
 }
 
 /// Whoever is connected with all their contacts has nothing left to send.

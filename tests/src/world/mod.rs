@@ -125,6 +125,8 @@ pub struct World {
     commit_planned: bool,
     /// What goes wrong by chance.
     pub faults: Faults,
+    /// Whose process ends after so many more effects and commits.
+    doomed: Option<(ClientId, u64)>,
     sends: BTreeMap<(ClientId, Ticket), (sotto_engine::ContactId, String)>,
     accepted: Vec<Accepted>,
     released: Vec<Released>,
@@ -155,6 +157,7 @@ impl World {
             clients: Vec::new(),
             commit_planned: false,
             faults: Faults::default(),
+            doomed: None,
             sends: BTreeMap::new(),
             accepted: Vec::new(),
             released: Vec::new(),
@@ -253,6 +256,16 @@ impl World {
     pub fn restart(&mut self, id: ClientId) {
         self.stop(id);
         self.start(id);
+    }
+
+    /// Ends a client's process before the commit or effect that comes after so many others. It starts again by itself.
+    pub const fn doom(&mut self, id: ClientId, after: u64) {
+        self.doomed = Some((id, after));
+    }
+
+    /// Whether whoever is doomed has not met their doom.
+    pub const fn is_doom_ahead(&self) -> bool {
+        self.doomed.is_some()
     }
 
     /// Takes a client's machine off the network or puts it back.
@@ -473,8 +486,8 @@ impl World {
         client.turn_planned = false;
         let events_max = self.chance.between(1, 8);
         let commit_fails = self.chance.one_in(self.faults.client_commit_fails_one_in);
-        let crashes = self.chance.one_in(self.faults.client_crash_one_in);
-        match client.turn(self.clock.now(), events_max, commit_fails || crashes) {
+        let crashes = self.client_crashes(id);
+        match self.clients[id.0].turn(self.clock.now(), events_max, commit_fails || crashes) {
             Turn::Failed if crashes => return self.crash(id),
             Turn::Failed => return self.restart(id),
             Turn::Committed(effects) => self.carry_out(id, effects),
@@ -487,7 +500,7 @@ impl World {
             self.observe(id, effect);
         }
         for effect in effects {
-            if self.chance.one_in(self.faults.client_crash_one_in) {
+            if self.client_crashes(id) {
                 return self.crash(id);
             }
             self.perform(id, effect);
@@ -563,6 +576,21 @@ impl World {
             client.enqueue(Event::Woken);
             self.plan_turn(id);
         }
+    }
+
+    fn client_crashes(&mut self, id: ClientId) -> bool {
+        let met = match &mut self.doomed {
+            Some((doomed, after)) if *doomed == id => {
+                let met = *after == 0;
+                *after = after.saturating_sub(1);
+                met
+            }
+            Some(_) | None => false,
+        };
+        if met {
+            self.doomed = None;
+        }
+        met || self.chance.one_in(self.faults.client_crash_one_in)
     }
 
     /// Ends a client's process as a power cut does; somebody starts it again within the hour.

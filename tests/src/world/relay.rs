@@ -74,7 +74,7 @@ impl Relay {
     }
 
     /// Whether anything waits to be committed.
-    pub(super) const fn is_writing(&self) -> bool {
+    pub const fn is_writing(&self) -> bool {
         !self.waiting.is_empty()
     }
 

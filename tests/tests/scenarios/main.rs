@@ -1,6 +1,11 @@
 //! Stories of clients, a relay and everything between them, each told from one seed: `SEED=81b2 cargo test -p sotto-tests`
 //! replays one with another.
 
+mod checkers;
+mod copies;
+mod faults;
+mod hostile;
+mod meet;
 mod simulate;
 mod talk;
 
@@ -66,6 +71,18 @@ fn send(world: &mut World, from: ClientId, to: ClientId, text: &str) -> ContentI
         Outcome::Message { chat: _, id, status: _ } => id,
         other => panic!("a text is answered by {other:?}"),
     }
+}
+
+/// Asks for a text to be sent, and does not wait to hear whether it is stored.
+fn ask_to_send(world: &mut World, from: ClientId, to: ClientId, text: &str) {
+    let contact = world.root(to);
+    world.ask(from, Intent::Send { contact, text: text.to_owned(), idempotency_key: None });
+}
+
+/// All rows of a table.
+fn table(world: &World, client: ClientId, of: Table) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let rows = world.client(client).rows().table(of);
+    rows.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
 }
 
 /// Whether a client holds a message.

@@ -11,7 +11,7 @@ use std::{
 use sotto_tests::world::{Faults, Mischief, Weather, World, chance::Chance, chance::seed_or, person::People};
 
 /// Worlds made where nobody asks for more.
-const SEEDS: u64 = 20;
+const SEEDS: u64 = 6;
 
 #[test]
 fn whatever_fails_nothing_is_lost_nothing_twice_and_no_key_serves_two_bodies() {
