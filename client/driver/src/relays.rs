@@ -40,8 +40,11 @@ impl Relays {
         Self { events, relays: BTreeMap::new() }
     }
 
-    /// Begins to dial a relay, unless it is known already.
+    /// Begins to dial a relay; one that is known already may be at this place too.
     pub(crate) fn connect(&mut self, address: RelayAddress) {
+        if let Some(known) = self.relays.get(address.identity()) {
+            return known.task.also_at(address);
+        }
         self.relays.entry(*address.identity()).or_insert_with(|| Relay {
             task: RelayTask::spawn(address, self.events.clone()),
             state: RelayState::Dialling,

@@ -11,7 +11,10 @@
 //! Each connection has a number. An order names the one it is meant for, and is dropped once that one is gone: what was signed for
 //! one connection never leaves on the next.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
@@ -79,6 +82,7 @@ enum Order {
 /// A handle to a relay's task. Dropping it stops the task after what was ordered.
 #[derive(Debug)]
 pub struct RelayTask {
+    addresses: Addresses,
     orders: mpsc::Sender<Order>,
     overflow: Arc<Notify>,
     hurry: Arc<Notify>,
@@ -92,17 +96,26 @@ impl RelayTask {
     pub fn spawn(address: RelayAddress, events: mpsc::Sender<NetEvent>) -> Self {
         let (orders, inbox) = mpsc::channel(ORDERS_MAX);
         let (overflow, hurry, probe) = <(Arc<Notify>, Arc<Notify>, Arc<Notify>)>::default();
+        let relay = *address.identity();
+        let addresses = Addresses(Arc::new(Mutex::new(vec![address])));
         let worker = Worker {
-            relay: *address.identity(),
-            address,
+            relay,
+            addresses: addresses.clone(),
             events,
             orders: inbox,
             overflow: Arc::clone(&overflow),
             hurry: Arc::clone(&hurry),
             probe: Arc::clone(&probe),
             number: ConnectionNumber::default(),
+            failures: 0,
         };
-        Self { orders, overflow, hurry, probe, task: tokio::spawn(worker.run()) }
+        Self { addresses, orders, overflow, hurry, probe, task: tokio::spawn(worker.run()) }
+    }
+
+    /// Another place where the same relay is said to be. Each is dialled in turn until one is the relay: whoever tells us a
+    /// wrong place keeps us from none of the others.
+    pub fn also_at(&self, address: RelayAddress) {
+        self.addresses.add(address);
     }
 
     /// Sends a frame on this connection; if that one is gone, drops it. If the relay takes frames slower than they come, its
@@ -128,7 +141,7 @@ impl RelayTask {
 
     /// Sends what was ordered, says goodbye and ends; after 5 s without the goodbye.
     pub async fn stop(self) {
-        let Self { orders, overflow: _, hurry: _, probe: _, mut task } = self;
+        let Self { addresses: _, orders, overflow: _, hurry: _, probe: _, mut task } = self;
         drop(orders);
         if timeout(STOP_TIMEOUT, &mut task).await.is_err() {
             task.abort();
@@ -142,9 +155,30 @@ impl RelayTask {
     }
 }
 
+/// The places where one relay is said to be.
+#[derive(Clone, Debug)]
+struct Addresses(Arc<Mutex<Vec<RelayAddress>>>);
+
+impl Addresses {
+    fn add(&self, address: RelayAddress) {
+        let mut addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+
+    /// The first, or after `failures` dials the next in turn.
+    fn pick(&self, failures: usize) -> RelayAddress {
+        let addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        addresses[failures % addresses.len()].clone()
+    }
+}
+
 struct Worker {
     relay: RelayIdentity,
-    address: RelayAddress,
+    addresses: Addresses,
+    /// Dials that failed since the start: which address is next.
+    failures: usize,
     events: mpsc::Sender<NetEvent>,
     orders: mpsc::Receiver<Order>,
     overflow: Arc<Notify>,
@@ -178,6 +212,7 @@ impl Worker {
         let connection = match self.dial().await? {
             Ok(connection) => connection,
             Err(error) => {
+                self.failures = self.failures.wrapping_add(1);
                 self.tell(What::DialFailed(error.clone())).await?;
                 return Ok(error);
             }
@@ -193,9 +228,10 @@ impl Worker {
     }
 
     async fn dial(&mut self) -> Result<Result<Connection, NetError>, Stopped> {
-        let Self { address, orders, .. } = self;
+        let address = self.addresses.pick(self.failures);
+        let Self { orders, .. } = self;
         tokio::select! {
-            dialled = Connection::dial(address) => Ok(dialled),
+            dialled = Connection::dial(&address) => Ok(dialled),
             stopped = drop_orders(orders) => Err(stopped),
         }
     }

@@ -1,6 +1,6 @@
 //! Each test is a real server on this machine and one way for it to behave.
 
-use sotto_outer::{Ack, Answer, ClientFrame, Command, RelayFrame, Tls, codec::CodecError};
+use sotto_outer::{Ack, Answer, ClientFrame, Command, RelayAddress, RelayFrame, Tls, codec::CodecError};
 use tokio::{io::AsyncWriteExt as _, sync::mpsc};
 use tokio_tungstenite::{accept_async, tungstenite::Message};
 
@@ -106,6 +106,31 @@ async fn nobody_there_is_unreachable() {
     let address = TestRelay::start().await.address(Tls::Off);
     let refused = Connection::dial(&address).await.unwrap_err();
     assert_eq!(refused, NetError::Unreachable(std::io::ErrorKind::ConnectionRefused));
+}
+
+#[tokio::test]
+async fn a_wrong_place_keeps_nobody_from_the_right_one() {
+    let (nobody, relay) = (TestRelay::start().await, TestRelay::start().await);
+    let wrong =
+        RelayAddress::new("127.0.0.1", closed_port(nobody), Tls::Own, *relay.address(Tls::Own).identity()).unwrap();
+    let (sender, mut events) = mpsc::channel(16);
+    let task = RelayTask::spawn(wrong, sender);
+    task.also_at(relay.address(Tls::Own));
+    let server = async {
+        let mut peer = Peer(accept_async(relay.accept_tls().await.unwrap()).await.unwrap());
+        peer.receive().await
+    };
+    let client = async {
+        let connection = connected(&mut events).await;
+        task.transmit(connection, ask(1));
+    };
+    let (received, ()) = tokio::join!(server, client);
+    assert_eq!(received, Some(ask(1)));
+}
+
+/// A port on which nobody listens any more.
+fn closed_port(relay: TestRelay) -> u16 {
+    relay.address(Tls::Own).port()
 }
 
 #[tokio::test]
