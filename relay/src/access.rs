@@ -26,6 +26,11 @@ impl Identity {
         &self.public
     }
 
+    /// The secret key, for signing the TLS leaf.
+    pub(crate) const fn signing_key(&self) -> &SigningKey {
+        &self.key
+    }
+
     /// Proves this identity on one connection.
     pub(crate) fn welcome(&self, client_nonce: &ConnectionNonce, nonce: &ConnectionNonce) -> OwnerSignature {
         let bytes = signed::welcome(&self.public, client_nonce, nonce, None);

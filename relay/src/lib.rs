@@ -7,10 +7,15 @@
 //! - [`core`] has the rules: pure, no clock, no socket, no disk.
 //! - `command` has one file for each operation.
 //! - [`storage`] keeps what must last: SQLite for real, memory for a simulated world.
+//! - [`server`] puts the core on a network.
+//! - [`cli`] is what a host types.
 
 mod access;
+pub mod cli;
 mod command;
+mod config;
 pub mod core;
+pub mod server;
 pub mod storage;
 mod time;
 

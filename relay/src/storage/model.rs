@@ -127,7 +127,7 @@ impl Draw {
 async fn sqlite_and_memory_answer_alike() {
     let seed = std::env::var("SEED").ok().and_then(|seed| u64::from_str_radix(&seed, 16).ok());
     let seed = seed.unwrap_or_else(|| rand::rng().next_u64());
-    println!("SEED={seed:x}");
+    eprintln!("SEED={seed:x}");
     let mut draw = Draw { rng: ChaCha20Rng::seed_from_u64(seed), now: Timestamp::from_millis(20_000 * DAY_MILLIS) };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("relay.db");

@@ -11,7 +11,7 @@ pub mod view;
 use std::path::{Path, PathBuf};
 
 use sqlx::{
-    Connection, Row, SqliteConnection,
+    ConnectOptions, Connection, Row, SqliteConnection,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
@@ -66,7 +66,8 @@ impl SqliteStorage {
             .synchronous(SqliteSynchronous::Full)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .pragma("cache_size", CACHE_KIB)
-            .pragma("temp_store", "MEMORY");
+            .pragma("temp_store", "MEMORY")
+            .disable_statement_logging();
         let mut connection = SqliteConnection::connect_with(&options).await?;
         MIGRATIONS.run(&mut connection).await?;
         let memory = load(&mut connection).await?;

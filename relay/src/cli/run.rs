@@ -1,0 +1,62 @@
+//! `run`: serves until SIGTERM or SIGINT, then ends in order.
+//!
+//! On stdout it says where it listens and, last, its address; the file `listening` says the same while it runs. Logs go to
+//! stderr, in counts and kinds of errors alone; `SOTTO_LOG` sets how much (`error`, `warn`, `info`, `debug`).
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+use tracing_subscriber::EnvFilter;
+
+use super::CliError;
+use crate::{config::DataDir, server::Relay, storage::sqlite::SqliteStorage};
+
+pub(super) async fn run(data: &Path) -> Result<(), CliError> {
+    log();
+    let dir = DataDir::new(data);
+    let config = dir.read_config()?;
+    let identity = dir.read_identity()?;
+    let public_key = *identity.public();
+    let settings = config.settings(&dir)?;
+    let _lock = dir.lock()?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+
+    let storage = SqliteStorage::open(&dir.database()).await?;
+    let relay = Relay::start(settings, identity, storage)?;
+    let address = config.address(public_key, relay.address())?;
+    let listening = format!("listening on {}\n", relay.address());
+    let metrics = relay.metrics_address().map(|address| format!("metrics on {address}\n")).unwrap_or_default();
+    let announcement = format!("{listening}{metrics}{address}\n");
+    dir.write_listening(&announcement)?;
+    io::stdout().write_all(announcement.as_bytes())?;
+    io::stdout().flush()?;
+    info!("ready");
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    info!("stopping");
+    let storage = relay.drain().await;
+    // The next start writes it anew; left behind it would only be out of date.
+    let _ = fs::remove_file(dir.listening());
+    storage.ok_or(CliError::Ended)?.close().await;
+    info!("stopped");
+    Ok(())
+}
+
+/// Logs of this program alone: those of libraries may name addresses.
+fn log() {
+    let level = std::env::var("SOTTO_LOG").unwrap_or_default();
+    let level = match level.as_str() {
+        "error" | "warn" | "debug" => level.as_str(),
+        _ => "info",
+    };
+    let filter = EnvFilter::new(format!("sotto_relay={level}"));
+    tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter).init();
+}

@@ -1,0 +1,258 @@
+//! The relay on a network: sockets, TLS, the tasks around the core, and an orderly end.
+//!
+//! ```text
+//!  connection tasks ──frames──► hub task: core ──operations──► writer task: storage
+//!        ▲                        │     ▲                          │
+//!        └────────answers─────────┘     └────────outcomes──────────┘
+//! ```
+//!
+//! What waits is bounded everywhere: a connection reads no further while too many of its requests are unanswered, the core
+//! turns work away when storage falls behind, and a client that does not read is let go.
+
+mod connection;
+mod hub;
+mod metrics;
+mod tls;
+mod writer;
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{State, ws::WebSocketUpgrade},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use axum_server::{Handle, accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
+use sotto_outer::limits::FRAME_BYTES_MAX;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+
+pub use self::metrics::Metrics;
+use self::{connection::Client, hub::Event};
+use crate::{
+    access::Identity,
+    core::{Config, Conn, Core},
+    storage::Storage,
+};
+
+/// Bytes read from a socket at once. A buffer this small is what keeps a quiet connection small.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Bytes gathered before they are written to a socket.
+const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+/// Frames from all connections that wait for the core.
+const EVENTS_MAX: usize = 1_024;
+/// How long an orderly end may take.
+const DRAIN_SECS: u64 = 10;
+/// How long HTTP requests may finish while the relay ends.
+const HTTP_DRAIN_SECS: u64 = 1;
+
+/// How the relay's own port is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TLS 1.3 with a leaf that the relay's identity signs at each start.
+    OwnTls,
+    /// None: loopback, an onion service, or a proxy before the relay.
+    Plain,
+}
+
+/// Where and how to run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where `/metrics` is, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// How the port is protected.
+    pub transport: Transport,
+    /// The rules' numbers.
+    pub core: Config,
+    /// The folder whose disk is watched, and the free bytes below which nothing new is stored.
+    pub disk: Option<(PathBuf, u64)>,
+}
+
+/// Why a relay could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken, or this user may not open it.
+    #[error("cannot listen on port {port}: {error}; nothing was changed")]
+    Listen {
+        /// Which port.
+        port: u16,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The TLS leaf could not be made.
+    #[error("TLS cannot be set up: {0}; nothing was changed")]
+    Tls(#[from] tls::TlsError),
+}
+
+/// A running relay.
+pub struct Relay<S> {
+    address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+    house: Arc<House>,
+    servers: Vec<Handle<SocketAddr>>,
+    drain: watch::Sender<bool>,
+    hub: JoinHandle<()>,
+    writer: JoinHandle<S>,
+}
+
+/// What all connections share.
+struct House {
+    events: mpsc::Sender<Event>,
+    draining: watch::Receiver<bool>,
+    ready: AtomicBool,
+    next_conn: AtomicU64,
+    metrics: Arc<Metrics>,
+}
+
+impl<S: Storage> Relay<S> {
+    /// Opens the ports and serves until [`Self::drain`].
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(settings: Settings, identity: Identity, storage: S) -> Result<Self, StartError> {
+        let listener = listen(settings.listen)?;
+        let address = local(&listener, settings.listen)?;
+        let tls = match settings.transport {
+            Transport::OwnTls => Some(tls::server_config(&identity)?),
+            Transport::Plain => None,
+        };
+        let metrics = Arc::new(Metrics::new());
+        let metrics_listener = settings.metrics_listen.map(listen).transpose()?;
+        let metrics_address = match (&metrics_listener, settings.metrics_listen) {
+            (Some(listener), Some(asked)) => Some(local(listener, asked)?),
+            _ => None,
+        };
+
+        let (ops, ops_waiting) = mpsc::unbounded_channel();
+        let (outcomes, outcomes_waiting) = mpsc::unbounded_channel();
+        let writer = tokio::spawn(writer::run(storage, ops_waiting, outcomes, Arc::clone(&metrics)));
+        let (events, events_waiting) = mpsc::channel(EVENTS_MAX);
+        let (drain, draining) = watch::channel(false);
+        let core = Core::new(settings.core, identity);
+        let hub = hub::Hub::new(core, ops, settings.disk, Arc::clone(&metrics));
+        let hub = tokio::spawn(hub.run(events_waiting, outcomes_waiting, draining.clone()));
+
+        let (ready, next_conn) = (AtomicBool::new(true), AtomicU64::new(0));
+        let house = Arc::new(House { events, draining, ready, next_conn, metrics });
+        let mut servers = vec![Handle::new()];
+        serve(listener, router(&house), tls, servers[0].clone());
+        if let Some(listener) = metrics_listener {
+            let handle = Handle::new();
+            serve(listener, router(&house).merge(metrics_router(&house)), None, handle.clone());
+            servers.push(handle);
+        }
+        Ok(Self { address, metrics_address, house, servers, drain, hub, writer })
+    }
+
+    /// Where clients connect: with the port that the system chose, where it was asked to choose one.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where `/metrics` is.
+    pub const fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// Ends in order: says that it is not ready, accepts nobody, answers what was asked, closes all connections, and writes what waits.
+    ///
+    /// Gives the storage back, to be closed; none where its task has panicked.
+    pub async fn drain(self) -> Option<S> {
+        self.house.ready.store(false, Ordering::Relaxed);
+        for server in &self.servers {
+            server.graceful_shutdown(Some(Duration::from_secs(HTTP_DRAIN_SECS)));
+        }
+        // The hub ends when no connection is left and nothing is awaited from the storage.
+        let _ = self.drain.send(true);
+        if tokio::time::timeout(Duration::from_secs(DRAIN_SECS), self.hub).await.is_err() {
+            tracing::warn!("some connections did not end in time; what they were answered is stored");
+        }
+        tokio::time::timeout(Duration::from_secs(DRAIN_SECS), self.writer).await.ok()?.ok()
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let failed = |error| StartError::Listen { port: address.port(), error };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+fn local(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|error| StartError::Listen { port: asked.port(), error })
+}
+
+fn serve(listener: TcpListener, router: Router, tls: Option<Arc<rustls::ServerConfig>>, handle: Handle<SocketAddr>) {
+    let server = match axum_server::from_tcp(listener) {
+        Ok(server) => server.http1_only().handle(handle),
+        Err(error) => return tracing::error!(kind = %error.kind(), "a port cannot be served"),
+    };
+    let service = router.into_make_service();
+    match tls {
+        Some(config) => {
+            let config = axum_server::tls_rustls::RustlsConfig::from_config(config);
+            let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor::new());
+            tokio::spawn(server.acceptor(acceptor).serve(service));
+        }
+        None => {
+            tokio::spawn(server.acceptor(NoDelayAcceptor::new()).serve(service));
+        }
+    }
+}
+
+fn router(house: &Arc<House>) -> Router {
+    Router::new()
+        .route("/v1/stream", get(stream))
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(readyz))
+        .with_state(Arc::clone(house))
+}
+
+fn metrics_router(house: &Arc<House>) -> Router {
+    Router::new().route("/metrics", get(metrics_text)).with_state(Arc::clone(house))
+}
+
+async fn stream(State(house): State<Arc<House>>, upgrade: WebSocketUpgrade) -> Response {
+    if !house.ready.load(Ordering::Relaxed) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let conn = Conn(house.next_conn.fetch_add(1, Ordering::Relaxed));
+    let client = Client::new(conn, house.events.clone(), house.draining.clone());
+    // A little over the largest frame, so that one that is too large can be answered before the connection is closed.
+    let message_bytes_max = 2 * FRAME_BYTES_MAX;
+    upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_frame_size(message_bytes_max)
+        .max_message_size(message_bytes_max)
+        .on_upgrade(|socket| client.run(socket))
+}
+
+async fn readyz(State(house): State<Arc<House>>) -> Response {
+    let (status, text) = match () {
+        () if !house.ready.load(Ordering::Relaxed) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        () if !house.metrics.storage_works() => (StatusCode::SERVICE_UNAVAILABLE, "storage fails\n"),
+        () => (StatusCode::OK, "ready\n"),
+    };
+    (status, text).into_response()
+}
+
+async fn metrics_text(State(house): State<Arc<House>>) -> Response {
+    let kind = [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")];
+    (kind, house.metrics.encode()).into_response()
+}
