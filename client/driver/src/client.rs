@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sotto_engine::{Change, Intent, Notice, Outcome, RowsError};
+use sotto_engine::{Change, Intent, Notice, Order, Outcome, Range, Rows as _, RowsError, Table, view};
 use sotto_store::{Reader, RecoveryKey, Snapshot, Store, Unlock};
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
@@ -101,6 +101,19 @@ impl Client {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = reader.as_mut().ok_or(ClientError::Closed)?.snapshot()?;
         Ok(look(&snapshot)?)
+    }
+
+    /// The sequence of the last entry of the journal; 0 if there is none yet.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`], [`ClientError::Rows`], [`ClientError::Closed`].
+    pub fn journal_end(&self) -> Result<u64, ClientError> {
+        self.view(|rows| {
+            let last = rows.scan(Table::Journal, &Range::all(), Order::Descending, 1)?;
+            let sequence = last.first().and_then(|(key, _)| key.as_slice().try_into().ok()).map(u64::from_be_bytes);
+            // Entries that a consumer has may be gone.
+            Ok(sequence.unwrap_or(0).max(view::journal_acked(rows)?))
+        })
     }
 
     /// What changes from now on. A subscriber that lags behind misses some; what matters stands in the journal.

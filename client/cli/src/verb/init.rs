@@ -1,0 +1,80 @@
+//! `init`: a profile with its account. The recovery key is printed once and is nowhere afterwards.
+
+use serde_json::json;
+use sotto_driver::{Client, Intent, IntentError, NAME_BYTES_MAX, Options, RecoveryKey, RelayAddress, StoreError, view};
+
+use crate::{
+    args::{Globals, Init},
+    failure::{Failure, sentence},
+    local,
+    output::{Item, Output},
+    unlock,
+};
+
+/// How long the relay may take to be reached and to make the mailboxes.
+const FIRST_CONTACT: std::time::Duration = std::time::Duration::from_secs(15);
+
+pub(crate) async fn run(globals: &Globals, init: Init, output: &mut Output) -> Result<(), Failure> {
+    let relay: RelayAddress = init.relay.parse().map_err(|error| {
+        Failure::user("wrong_address", &sentence(&error), "Copy the whole line that the relay's host gave you.")
+    })?;
+    // Before anything is made: a refusal leaves no half profile behind.
+    if init.name.is_empty() || init.name.len() > NAME_BYTES_MAX {
+        return Err((&IntentError::Name).into());
+    }
+    let options = Options { profile: globals.profile()?, network: !globals.offline };
+    let (client, recovery) = match unlock::create(globals, &options) {
+        Err(failure) if failure.kind == StoreError::AlreadyExists.kind() => finish_or_refuse(globals, &options).await?,
+        other => other?,
+    };
+    let made = make(&client, &options, &init.name, relay, &recovery, output).await;
+    client.close().await;
+    made
+}
+
+/// A profile that is there already but has no account is one whose making was cut short: go on with it.
+async fn finish_or_refuse(globals: &Globals, options: &Options) -> Result<(Client, RecoveryKey), Failure> {
+    let local = Options { network: false, ..options.clone() };
+    let client = unlock::open(globals, &local)?;
+    let account = client.view(|rows| view::account(rows));
+    client.close().await;
+    match account? {
+        Some(_) => Err((&StoreError::AlreadyExists).into()),
+        None => unlock::open_unfinished(globals, options),
+    }
+}
+
+async fn make(
+    client: &Client,
+    options: &Options,
+    name: &str,
+    relay: RelayAddress,
+    recovery: &RecoveryKey,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    client.intent(Intent::CreateProfile { name: name.to_owned(), relay: relay.clone() }).await?;
+    let health = if options.network { Some(local::caught_up(client, FIRST_CONTACT).await) } else { None };
+    let online = health.as_ref().is_some_and(sotto_driver::Health::online);
+    let key = recovery.to_text();
+    let json = json!({
+        "profile": options.profile.to_string_lossy(),
+        "name": name,
+        "relay": relay.to_string(),
+        "recovery_key": *key,
+        "online": online,
+    });
+    let human = format!(
+        "Welcome, {name}. Your profile is made.\n\nRecovery key, shown this once. Write it down and keep it apart:\n{}\n\nNext: \
+         sotto-cli invite",
+        *key
+    );
+    output.item(Item::result(json, &human, &key)).await?;
+    match health {
+        Some(health) if !online => {
+            let hint = "The profile is made and kept; its mailboxes follow when the relay can be reached. Was the address mistyped, \
+                        remove the profile's folder and start again.";
+            Err(Failure::network(health.relays.get(relay.identity()), hint))
+        }
+        Some(_) | None => Ok(()),
+    }
+}

@@ -1,0 +1,39 @@
+//! `status`: who you are, whether you are online, what waits.
+
+use serde_json::json;
+use sotto_driver::view;
+
+use super::Session;
+use crate::{
+    failure::{Failure, sentence},
+    output::{Item, Output},
+    shape,
+};
+
+pub(super) async fn run(session: &Session<'_>, output: &mut Output) -> Result<(), Failure> {
+    let account = session.account()?;
+    let totals = session.client.view(|rows| view::totals(rows))?;
+    let health = session.client.health().borrow().clone();
+    let online = health.online();
+    let problem = health.problem().filter(|_| !online).map(|problem| sentence(&problem));
+    let json = json!({
+        "profile": session.profile.to_string_lossy(),
+        "id": shape::contact_id(&account.root),
+        "name": account.name,
+        "relay": account.relay.to_string(),
+        "online": online,
+        "waiting": totals.waiting,
+        "unread": totals.unread,
+        "problem": problem,
+    });
+    let standing = match (&problem, online) {
+        (_, true) => "online".to_owned(),
+        (Some(problem), false) => format!("offline. {problem}"),
+        (None, false) => "offline".to_owned(),
+    };
+    let human = format!(
+        "{}, {standing}\n{} waiting to be delivered, {} unread\nRelay: {}",
+        account.name, totals.waiting, totals.unread, account.relay
+    );
+    output.item(Item::line(json, &human)).await
+}
