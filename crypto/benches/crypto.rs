@@ -367,7 +367,7 @@ impl Party {
     }
 
     fn open(&mut self, packet: &[u8]) {
-        let staged = self.session.open(&mut self.rng, packet, NOW, &self.rows).expect("an honest packet");
+        let staged = self.session.open(packet, NOW, &self.rows).expect("an honest packet");
         let (session, SkippedChanges { put, .. }, opened) = staged.into_parts();
         self.rows.0.extend(put.into_iter().map(|(chain, number, key)| ((chain, number), key)));
         self.session = session;

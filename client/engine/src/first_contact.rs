@@ -148,7 +148,7 @@ impl Work<'_> {
             link_secret: link_secret.as_ref(),
         };
         let Ok(session) = sotto_crypto::accept(&answering, handshake) else { return Ok(None) };
-        let Ok(staged) = session.open(self.rng, &message.packet, self.now.secs(), &NoSkippedKeys) else {
+        let Ok(staged) = session.open(&message.packet, self.now.secs(), &NoSkippedKeys) else {
             return Ok(None);
         };
         let (session, changes, opened) = staged.into_parts();

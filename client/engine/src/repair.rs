@@ -179,7 +179,7 @@ impl Work<'_> {
             link_secret: None,
         };
         let Ok(session) = sotto_crypto::accept(&answering, handshake) else { return self.count_unopenable(contact) };
-        let Ok(staged) = session.open(self.rng, &message.packet, self.now.secs(), &NoSkippedKeys) else {
+        let Ok(staged) = session.open(&message.packet, self.now.secs(), &NoSkippedKeys) else {
             return self.count_unopenable(contact);
         };
         if !self.check_manifest(&mut contact, &handshake.manifest)? {

@@ -94,7 +94,7 @@ impl Work<'_> {
     ) -> Result<([u8; 32], Opened), Unopened> {
         let id = *session.id().as_bytes();
         let skipped = SkippedRows { transaction: &self.transaction, session: id };
-        let staged = session.open(self.rng, packet, self.now.secs(), &skipped).map_err(Unopened::Packet)?;
+        let staged = session.open(packet, self.now.secs(), &skipped).map_err(Unopened::Packet)?;
         let (next, changes, opened) = staged.into_parts();
         if row.front.take().is_some() {
             // The first reply: the peer has the handshake.

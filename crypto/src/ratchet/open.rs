@@ -12,9 +12,6 @@
 //! Whoever has no header key gets no further than the first column: a forged packet costs one trial per header key, and
 //! neither a chain step nor a Diffie-Hellman.
 
-use rand_core::CryptoRng;
-use sotto_inner::AgreementKey;
-
 use super::{
     body, braid,
     chain::{Chain, ReceivingChain},
@@ -25,7 +22,7 @@ use super::{
     skipped::{ChainId, Runs, SkippedChanges, SkippedKeys},
     staged::Staged,
 };
-use crate::{error::PeerMisbehaved, x25519::PrivateKey};
+use crate::error::PeerMisbehaved;
 
 /// Why a packet was not opened. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,13 +70,7 @@ impl Session {
     ///
     /// # Errors
     /// [`OpenError`]; then there is no next state, and this one is as it was.
-    pub fn open(
-        &self,
-        rng: &mut dyn CryptoRng,
-        packet: &[u8],
-        now: u64,
-        skipped: &dyn SkippedKeys,
-    ) -> Result<Staged<Opened>, OpenError> {
+    pub fn open(&self, packet: &[u8], now: u64, skipped: &dyn SkippedKeys) -> Result<Staged<Opened>, OpenError> {
         let (sealed_header, body) = packet.split_first_chunk().ok_or(OpenError::NotOurs)?;
         let mut scratch = *sealed_header;
         let whose = self.whose(&mut scratch).ok_or(OpenError::NotOurs)?;
@@ -89,7 +80,7 @@ impl Session {
                 self.open_current(&packet, number, now, skipped)
             }
             (Whose::Receiving, Kind::Ephemeral) => self.open_ephemeral(&packet),
-            (Whose::Next, Kind::Message { previous, number }) => self.open_next(rng, &packet, previous, number, now),
+            (Whose::Next, Kind::Message { previous, number }) => self.open_next(&packet, previous, number, now),
             (Whose::Old(index), Kind::Message { previous: _, number }) => {
                 self.open_skipped(&packet, &self.old[index].runs, number, now, skipped)
             }
@@ -136,17 +127,18 @@ impl Session {
         Ok(Staged::new(next, changes, opened))
     }
 
-    /// The first packet seen of the peer's next chain: a Diffie-Hellman step for both directions.
+    /// The first packet seen of the peer's next chain: the receiving half of a Diffie-Hellman step. The sending half waits for
+    /// the next seal: a key drawn before it is needed is a key that can be stolen meanwhile.
     fn open_next(
         &self,
-        rng: &mut dyn CryptoRng,
         packet: &Packet<'_>,
         previous: u32,
         number: u32,
         now: u64,
     ) -> Result<Staged<Opened>, OpenError> {
         let theirs = packet.header.ratchet_key;
-        if self.peer == Some(theirs) {
+        // An honest peer takes its next step only once it has a packet of ours with a new key.
+        if self.peer == Some(theirs) || self.step_due {
             return Err(PeerMisbehaved::MalformedHeader.into());
         }
         let (mut next, mut changes) = (self.duplicate(), SkippedChanges::default());
@@ -167,34 +159,12 @@ impl Session {
         next.root_key = step.root_key;
         next.next_receiving_header_key = step.next_header_key;
         next.receiving = Some(begun);
-        let mut next = next.begin_sending(rng, theirs)?;
+        next.peer = Some(theirs);
+        next.step_due = true;
+        // The peer's new key answers ours, which stood in every packet of the sending chain: it has one of them.
+        next.receipted = next.receipted.max(next.sealed.min(next.sealed_before_chain + 1));
         next.drop_excess(&mut changes);
         Ok(Staged::new(next, changes, opened))
-    }
-
-    /// The second half of a Diffie-Hellman step: a fresh ratchet key of ours, and a sending chain from it.
-    fn begin_sending(self, rng: &mut dyn CryptoRng, theirs: AgreementKey) -> Result<Self, PeerMisbehaved> {
-        let private = PrivateKey::generate(rng);
-        let step = self.root_key.advance(&private.agree(&theirs)?);
-        let sending = Chain {
-            header_key: self.next_sending_header_key,
-            chain_key: step.chain_key,
-            number: 0,
-            ephemeral_key: step.ephemeral_key,
-        };
-        // The peer's new key answers ours, which stood in every packet of the chain that ends here: it has one of them.
-        let proven = self.sealed.min(self.sealed_before_chain + 1);
-        Ok(Self {
-            root_key: step.root_key,
-            private,
-            peer: Some(theirs),
-            previous: self.sending.map_or(0, |ended| ended.number),
-            sending: Some(sending),
-            next_sending_header_key: step.next_header_key,
-            receipted: self.receipted.max(proven),
-            sealed_before_chain: self.sealed,
-            ..self
-        })
     }
 
     /// A late packet, of the receiving chain or an old one. Its key is used once and deleted.

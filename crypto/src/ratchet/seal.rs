@@ -1,4 +1,5 @@
-//! Sealing a packet: one step of the sending chain, or none for an ephemeral one.
+//! Sealing a packet: one step of the sending chain, or none for an ephemeral one. The first after the peer's step draws a
+//! fresh ratchet key and begins a chain from it.
 
 use rand_core::CryptoRng;
 use sotto_inner::limits::{BUCKETS, UNRECEIPTED_PACKETS_MAX};
@@ -12,6 +13,7 @@ use super::{
     skipped::SkippedChanges,
     staged::Staged,
 };
+use crate::x25519::PrivateKey;
 
 /// Why a packet was not sealed. Always our own doing, never the other side's; nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,12 +45,15 @@ impl Session {
             return Err(SealError::WindowFull);
         }
         let mut next = self.duplicate();
+        if next.step_due {
+            next = next.begin_sending(rng)?;
+        }
         let chain = next.sending.take().ok_or(SealError::NotBegun)?;
-        let kind = Kind::Message { previous: self.previous, number: chain.number };
+        let kind = Kind::Message { previous: next.previous, number: chain.number };
         // A chain of 2^32 packets would take the peer's receipts without a single answer of its own.
         let (chain, message_key) = chain.advance().ok_or(SealError::WindowFull)?;
         let message_key = braid::mix(message_key, None);
-        let packet = self.packet(rng, &chain, kind, message_key.as_bytes(), content, packet_bytes);
+        let packet = next.packet(rng, &chain, kind, message_key.as_bytes(), content, packet_bytes);
         next.sending = Some(chain);
         next.sealed += 1;
         Ok(Staged::new(next, SkippedChanges::default(), packet))
@@ -63,6 +68,30 @@ impl Session {
         let packet_bytes = packet_bytes.ok_or(SealError::TooLong)?;
         let chain = self.sending.as_ref().ok_or(SealError::NotBegun)?;
         Ok(self.packet(rng, chain, Kind::Ephemeral, chain.ephemeral_key.as_bytes(), content, packet_bytes))
+    }
+
+    /// The sending half of a Diffie-Hellman step: a fresh ratchet key of ours, and a sending chain from it.
+    fn begin_sending(self, rng: &mut dyn CryptoRng) -> Result<Self, SealError> {
+        let theirs = self.peer.ok_or(SealError::NotBegun)?;
+        let private = PrivateKey::generate(rng);
+        let shared = private.agree(&theirs).expect("contributory: the receiving half agreed with the same point");
+        let step = self.root_key.advance(&shared);
+        let sending = Chain {
+            header_key: self.next_sending_header_key,
+            chain_key: step.chain_key,
+            number: 0,
+            ephemeral_key: step.ephemeral_key,
+        };
+        Ok(Self {
+            root_key: step.root_key,
+            private,
+            previous: self.sending.map_or(0, |ended| ended.number),
+            sending: Some(sending),
+            next_sending_header_key: step.next_header_key,
+            step_due: false,
+            sealed_before_chain: self.sealed,
+            ..self
+        })
     }
 
     /// Header, then body: the body is bound to the sealed header.

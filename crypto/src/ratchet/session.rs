@@ -31,12 +31,15 @@ pub struct Session {
     pub(super) private: PrivateKey,
     /// The peer's ratchet key: `DHr`. None before the responder has opened its first packet.
     pub(super) peer: Option<AgreementKey>,
-    /// None before the responder has opened its first packet.
+    /// None before the responder has sealed its first packet.
     pub(super) sending: Option<Chain>,
     pub(super) next_sending_header_key: HeaderKey,
     /// None before the first packet that was opened.
     pub(super) receiving: Option<ReceivingChain>,
     pub(super) next_receiving_header_key: HeaderKey,
+    /// The peer has begun a chain since our sending chain began: the next seal draws a ratchet key first. Public Double Ratchet
+    /// specification, "Deferring new ratchet key generation".
+    pub(super) step_due: bool,
     /// Packets sealed on the sending chain before this one: `PN`.
     pub(super) previous: u32,
     /// The oldest first.
@@ -79,6 +82,7 @@ impl Session {
             next_sending_header_key: step.next_header_key,
             receiving: None,
             next_receiving_header_key: start.responder_header_key,
+            step_due: false,
             previous: 0,
             old: Vec::new(),
             next_run: 0,
@@ -106,6 +110,7 @@ impl Session {
             next_sending_header_key: start.responder_header_key,
             receiving: None,
             next_receiving_header_key: start.initiator_header_key,
+            step_due: false,
             previous: 0,
             old: Vec::new(),
             next_run: 0,
@@ -157,6 +162,7 @@ impl Session {
             next_sending_header_key,
             receiving,
             next_receiving_header_key,
+            step_due,
             previous,
             old,
             next_run,
@@ -174,6 +180,7 @@ impl Session {
             next_sending_header_key: next_sending_header_key.duplicate(),
             receiving: receiving.as_ref().map(ReceivingChain::duplicate),
             next_receiving_header_key: next_receiving_header_key.duplicate(),
+            step_due: *step_due,
             previous: *previous,
             old: old.iter().map(OldChain::duplicate).collect(),
             next_run: *next_run,
@@ -224,6 +231,7 @@ impl core::fmt::Debug for Session {
             next_sending_header_key: _,
             receiving: _,
             next_receiving_header_key: _,
+            step_due: _,
             previous: _,
             old,
             next_run: _,

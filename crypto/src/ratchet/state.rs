@@ -22,6 +22,7 @@
 //! | 14 | packets sealed over the session's life | unsigned |
 //! | 15 | the last of them that the peer is known to have | unsigned, at most key 14 |
 //! | 16 | how many of them came before the sending chain | unsigned, at most key 14 |
+//! | 17 | whether a sending step is due before the next seal | boolean |
 //!
 //! A chain is {0: header key, 1: chain key, 2: number of the next packet, 3: ephemeral key}, the receiving one with 4: runs.
 //! Runs are an array of [chain id, first number, keys kept, Unix seconds], ascending.
@@ -48,7 +49,7 @@ use crate::{error::StateError, secret::Secret32, session_id::SessionId, x25519::
 /// The one format this program reads and writes.
 const FORMAT: u64 = 0;
 /// Entries of the outer map.
-const FIELDS: u64 = 17;
+const FIELDS: u64 = 18;
 /// Length of a state without runs and old chains at most, and of one of each: encoding allocates once, so that no part
 /// of a secret stays behind in a buffer that was outgrown.
 const FIXED_BYTES_MAX: usize = 768;
@@ -124,7 +125,8 @@ impl Session {
         e.u8(13)?.u64(self.next_run)?;
         e.u8(14)?.u64(self.sealed)?;
         e.u8(15)?.u64(self.receipted)?;
-        e.u8(16)?.u64(self.sealed_before_chain)?.ok()
+        e.u8(16)?.u64(self.sealed_before_chain)?;
+        e.u8(17)?.bool(self.step_due)?.ok()
     }
 
     /// Everything behind the version. Fields are read in the order in which they are written.
@@ -150,6 +152,7 @@ impl Session {
             sealed: at(d, 14)?.u64()?,
             receipted: at(d, 15)?.u64()?,
             sealed_before_chain: at(d, 16)?.u64()?,
+            step_due: at(d, 17)?.bool()?,
         };
         Ok(session)
     }
@@ -163,7 +166,8 @@ impl Session {
         let begun = self.peer.is_some();
         self.receipted <= self.sealed
             && self.sealed_before_chain <= self.sealed
-            && self.sending.is_some() == begun
+            && (self.sending.is_some() || self.step_due) == begun
+            && (!self.step_due || self.receiving.is_some())
             && (begun || self.receiving.is_none())
             && self.old.len() <= SKIPPED_CHAINS_MAX
             && self.old.iter().all(|chain| !chain.runs.is_empty())

@@ -77,7 +77,7 @@ impl Party {
     /// Opens a packet. On an error, and for what is ephemeral, checks that nothing has changed.
     pub(super) fn open(&mut self, packet: &[u8]) -> Result<Vec<u8>, OpenError> {
         let before = self.session.encode();
-        let staged = self.session.open(&mut self.rng, packet, self.now, &self.rows);
+        let staged = self.session.open(packet, self.now, &self.rows);
         assert_eq!(*self.session.encode(), *before, "a session is a value");
         let (session, changes, opened) = staged?.into_parts();
         if opened.ephemeral {

@@ -234,7 +234,7 @@ fn from_the_sender(rows: &MemoryRows, packet: &[u8], now: u64) -> Option<Vec<u8>
     let all = rows.table(Table::Session).filter_map(|(_, row)| session(row));
     let mut mirrors = all.filter_map(|session| mirror(&session));
     mirrors.find_map(|mirror| {
-        let staged = mirror.open(Chance::fork(0, "reader", 0).rng(), packet, now / 1_000, &NoSkippedKeys).ok()?;
+        let staged = mirror.open(packet, now / 1_000, &NoSkippedKeys).ok()?;
         let (_, _, opened) = staged.into_parts();
         opened.ephemeral.then(|| opened.content.to_vec())
     })
@@ -255,7 +255,7 @@ fn session(row: &[u8]) -> Option<Session> {
 /// was answered by the first time.
 fn open(rows: &MemoryRows, session: &Session, packet: &[u8], now: u64) -> Option<Vec<u8>> {
     let skipped = SkippedRows { rows, session: session.id().as_bytes() };
-    match session.open(Chance::fork(0, "reader", 0).rng(), packet, now / 1_000, &skipped) {
+    match session.open(packet, now / 1_000, &skipped) {
         Ok(staged) => Some(staged.into_parts().2.content.to_vec()),
         Err(
             OpenError::NotOurs | OpenError::Replayed | OpenError::EphemeralOutOfStep | OpenError::PeerMisbehaved(_),

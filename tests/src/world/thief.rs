@@ -82,7 +82,7 @@ struct Ear {
 
 impl Ear {
     fn open(&mut self, chance: &mut Chance, packet: &[u8], now: u64) -> Option<Vec<u8>> {
-        let staged = self.session.open(chance.rng(), packet, now / 1_000, &Kept(&self.skipped)).ok()?;
+        let staged = self.session.open(packet, now / 1_000, &Kept(&self.skipped)).ok()?;
         let (session, SkippedChanges { put, delete: _, delete_chains: _ }, opened) = staged.into_parts();
         self.session = session;
         // A thief deletes nothing.

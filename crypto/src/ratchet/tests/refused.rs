@@ -104,9 +104,20 @@ fn a_chain_has_one_ratchet_key() {
     assert_eq!(bob.open(&ephemeral).unwrap_err(), PeerMisbehaved::MalformedHeader.into());
 }
 
+/// An honest peer steps only after a packet of ours with a new key.
+#[test]
+fn a_second_step_without_an_answer_is_refused() {
+    let (mut alice, mut bob) = acquainted(31);
+    let first = alice.seal(b"one step");
+    bob.open(&first).unwrap();
+    alice.session.step_due = true;
+    let second = alice.seal(b"and another");
+    assert_eq!(bob.open(&second).unwrap_err(), PeerMisbehaved::MalformedHeader.into());
+}
+
 #[test]
 fn a_ratchet_key_that_would_make_the_secret_public_is_refused() {
-    let (mut alice, mut bob) = acquainted(30);
+    let (mut alice, mut bob) = alice_and_bob(30);
     let zero = PrivateKey::from_parts(Secret32::copied(&[1; 32]), [0; 32].into());
     let above = PrivateKey::from_parts(Secret32::copied(&[1; 32]), [0xff; 32].into());
     for (key, error) in [(zero, PeerMisbehaved::NonContributory), (above, PeerMisbehaved::NonCanonicalPoint)] {

@@ -7,6 +7,8 @@ use super::*;
 #[test]
 fn a_state_rolled_back_and_sealing_again_repeats_no_keystream() {
     let (mut alice, mut bob) = acquainted(40);
+    let begun = alice.seal(b"a chain");
+    bob.open(&begun).unwrap();
     let stored = alice.session.encode();
     let once = alice.seal(&[0; 700]);
     alice.session = Session::decode(&stored).unwrap();
@@ -15,6 +17,18 @@ fn a_state_rolled_back_and_sealing_again_repeats_no_keystream() {
     assert_ne!(keystream(&once), keystream(&again));
     assert_eq!(bob.open(&once).unwrap(), [0; 700]);
     assert_eq!(bob.open(&again).unwrap_err(), OpenError::Replayed, "one number, one packet");
+}
+
+#[test]
+fn a_state_rolled_back_before_its_step_draws_another_key() {
+    let (mut alice, mut bob) = acquainted(48);
+    let stored = alice.session.encode();
+    let once = alice.seal(&[0; 700]);
+    alice.session = Session::decode(&stored).unwrap();
+    let again = alice.seal(&[0; 700]);
+    assert_ne!(once[SEALED_HEADER_BYTES..], again[SEALED_HEADER_BYTES..]);
+    assert_eq!(bob.open(&once).unwrap(), [0; 700]);
+    assert_eq!(bob.open(&again).unwrap_err(), PeerMisbehaved::MalformedHeader.into(), "a chain has one ratchet key");
 }
 
 #[test]
@@ -105,8 +119,8 @@ fn a_state_has_the_documented_keys() {
     let (alice, _) = alice_and_bob(45);
     let stored = alice.session.encode();
     let mut decoder = minicbor::Decoder::new(&stored);
-    assert_eq!(decoder.map().unwrap(), Some(17));
-    for key in 0..17_u8 {
+    assert_eq!(decoder.map().unwrap(), Some(18));
+    for key in 0..18_u8 {
         assert_eq!(decoder.u8().unwrap(), key);
         match key {
             0 => assert_eq!(decoder.u8().unwrap(), 0),
@@ -121,6 +135,7 @@ fn a_state_has_the_documented_keys() {
             }
             9 => decoder.null().unwrap(),
             12 => assert_eq!(decoder.array().unwrap(), Some(0)),
+            17 => assert!(!decoder.bool().unwrap()),
             _ => assert_eq!(decoder.u64().unwrap(), 0),
         }
     }
@@ -146,7 +161,7 @@ fn debug_prints_no_contents() {
     );
     let mut alice = alice;
     let packet = alice.seal(b"secret");
-    let opened = bob.session.open(&mut alice.rng, &packet, 0, &NoSkippedKeys).unwrap();
+    let opened = bob.session.open(&packet, 0, &NoSkippedKeys).unwrap();
     insta::assert_snapshot!(
         format!("{opened:?}"),
         @"Staged { session: Session { old_chains: 0, sealed: 1, receipted: 1, .. }, changes: SkippedChanges { put: [], delete: [], delete_chains: [] }, value: Opened { ephemeral: false, .. } }"

@@ -42,9 +42,11 @@ fn ephemeral_packets_open_in_any_order_and_change_nothing() {
 #[test]
 fn an_ephemeral_packet_out_of_its_step_is_dropped() {
     let (mut alice, mut bob) = acquainted(63);
+    let before = alice.seal_ephemeral(b"before the step");
+    assert_eq!(bob.open(&before).unwrap(), b"before the step", "the chain of before serves until then");
+    let packets = alice.seal_many(2);
     let early = alice.seal_ephemeral(b"typing");
     assert_eq!(bob.open(&early).unwrap_err(), OpenError::EphemeralOutOfStep, "no packet of this step was seen");
-    let packets = alice.seal_many(2);
     bob.open(&packets[1]).unwrap();
     assert_eq!(bob.open(&early).unwrap(), b"typing");
     let answer = bob.seal(b"answer");
@@ -90,6 +92,7 @@ fn receipts_open_the_window_and_never_close_it() {
 /// In ping-pong, a thief of all bytes reads at most the next two messages.
 #[test]
 fn a_stolen_session_heals() {
+    let mut readings = 0;
     for thefts_at in 0..4 {
         let (mut alice, mut bob) = acquainted(72);
         let mut thief = None;
@@ -101,18 +104,19 @@ fn a_stolen_session_heals() {
             let (from, to) = if turn % 2 == 0 { (&mut alice, &mut bob) } else { (&mut bob, &mut alice) };
             let packet = from.seal(b"private");
             to.open(&packet).unwrap();
-            let mut rng = ChaCha20Rng::seed_from_u64(turn);
             if let Some((own, mirrored)) = &mut thief {
                 for session in [own, mirrored] {
-                    if let Ok(staged) = session.open(&mut rng, &packet, 0, &NoSkippedKeys) {
+                    if let Ok(staged) = session.open(&packet, 0, &NoSkippedKeys) {
                         read += 1;
                         *session = staged.into_parts().0;
                     }
                 }
             }
         }
-        assert!((1..=2).contains(&read), "theft before turn {thefts_at}: {read} messages were read");
+        assert!(read <= 2, "theft before turn {thefts_at}: {read} messages were read");
+        readings += read;
     }
+    assert!(readings > 0, "a thief who reads nothing proves nothing");
 }
 
 /// The peer's side, as far as one's own bytes tell it: it opens what `session` seals on its chain.
