@@ -1,3 +1,5 @@
 //! The simulated world, scenarios, conformance and layering.
 
+pub mod conformance;
+pub mod layering;
 pub mod world;

@@ -12,7 +12,7 @@ fn agree(cases: &[Case]) {
         let examples = case.examples.len();
         match case.check() {
             Ok(tally) => {
-                println!("{}: {examples} examples, {tally:?}", case.rule);
+                eprintln!("{}: {examples} examples, {tally:?}", case.rule);
                 assert!(tally.refused >= 5 * examples, "{}: too few refusals, {tally:?}", case.rule);
             }
             Err(wrong) => disagreements.push(wrong),

@@ -6,7 +6,7 @@ use sotto_tests::layering::{
     CLOSED_TO_THE_RELAY, COMMITTERS, IMPURE_WORDS, PURE_SOURCES, ROOMS,
     edges::{departures, graph, metadata, reach, relay_features},
     root,
-    words::{findings, is_test_file, sources},
+    words::{findings, shipped_sources, sources},
 };
 
 #[test]
@@ -35,7 +35,7 @@ fn the_relay_stands_without_sqlcipher() {
 fn pure_rooms_name_no_clock_socket_file_or_ambient_randomness() {
     let mut wrong = vec![];
     for folder in PURE_SOURCES {
-        for path in sources(&root().join(folder)).into_iter().filter(|path| !is_test_file(path)) {
+        for path in shipped_sources(&root().join(folder)) {
             let source = fs::read_to_string(&path).unwrap();
             let found = findings(&source, &IMPURE_WORDS);
             wrong.extend(found.iter().map(|finding| format!("{}:{}: {}", path.display(), finding.line, finding.word)));

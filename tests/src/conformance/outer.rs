@@ -1,0 +1,185 @@
+//! Examples and doors of what a relay parses.
+//!
+//! The door of a client's frame is the relay itself: a fresh `relay::core` that has answered `info` gets the frame, and what it
+//! answers with `refused` was not let in. So every bound in the CDDL is one that the relay keeps.
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use sotto_outer::{
+    Ack, Answer, Bundle, CapabilityHash, ClientFrame, Command, ConnectionNonce, Create, Delete, Deliver, Fetch, Info,
+    InfoAnswer, LeaseOutcome, Limits, MailboxKind, Publish, RefusedReason, RelayAddress, RelayFrame, Send, Subscribe,
+    Subscribed, Subscription, Target, Tls, VERSION, codec, limits,
+};
+use sotto_relay::{
+    Identity, Timestamp,
+    core::{Config, Conn, Context, Core, Input, Output},
+};
+
+use super::Case;
+
+/// The types of `spec/outer`.
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case { rule: "client-frame", door: relay, examples: client_frames() },
+        Case { rule: "relay-frame", door: relay_frame, examples: relay_frames() },
+        Case { rule: "relay-address", door: relay_address, examples: relay_addresses() },
+    ]
+}
+
+fn relay(bytes: &[u8]) -> Result<(), String> {
+    let frame = ClientFrame::decode(bytes).map_err(|error| error.to_string())?;
+    let mut core = Core::new(Config::default(), Identity::from_secret(&[7; 32]));
+    let mut rng = ChaCha20Rng::from_seed([0; 32]);
+    let mut cx = Context { now: Timestamp::from_millis(1_800_000_000_000), rng: &mut rng };
+    core.handle(&mut cx, Input::Opened(Conn(1)));
+    core.handle(&mut cx, Input::Frame(Conn(1), ClientFrame { request: 0, command: info() }));
+    for output in core.handle(&mut cx, Input::Frame(Conn(1), frame)) {
+        if let Output::Reply(_, RelayFrame::Answer { answer: Answer::Refused { reason }, .. }) = output {
+            return Err(format!("refused: {reason:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn relay_frame(bytes: &[u8]) -> Result<(), String> {
+    RelayFrame::decode(bytes).map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn relay_address(bytes: &[u8]) -> Result<(), String> {
+    let address: RelayAddress = codec::decode(bytes, limits::FRAME_BYTES_MAX).map_err(|error| error.to_string())?;
+    address.validate().map_err(|error| error.to_string())
+}
+
+fn info() -> Command {
+    Command::Info(Info { version: VERSION, nonce: ConnectionNonce::from([1; 32]) })
+}
+
+fn client_frames() -> Vec<(&'static str, Vec<u8>)> {
+    let create = Create {
+        kind: MailboxKind::Pairwise,
+        receive_id: [2; 16].into(),
+        send_id: [3; 16].into(),
+        owner: [4; 32].into(),
+        capability_hash: CapabilityHash::from([5; 32]),
+        token: None,
+        proof: None,
+    };
+    let send = Send {
+        mailbox: [3; 16].into(),
+        capability: [6; 32].into(),
+        id: [7; 16].into(),
+        ttl_secs: None,
+        payload: vec![8; 1_024],
+        proof: None,
+    };
+    let subscription = |confirmed: Option<[u8; 16]>| Subscription {
+        mailbox: [2; 16].into(),
+        confirmed: confirmed.map(Into::into),
+        new: [9; 16].into(),
+        signature: [10; 64].into(),
+    };
+    let publish = Publish {
+        bundle: [11; 16].into(),
+        owner: [4; 32].into(),
+        main: Some(vec![12; limits::BUNDLE_MAIN_BYTES]),
+        last_resort: Some(vec![13; limits::BUNDLE_PART_BYTES]),
+        pairs: vec![vec![14; limits::BUNDLE_PART_BYTES].into()],
+        signature: [10; 64].into(),
+    };
+    let largest = vec![8; limits::PAYLOAD_BYTES_MAX];
+    let long_proof = Some(vec![15; limits::ADMISSION_BYTES_MAX]);
+    let commands = [
+        ("info", info()),
+        ("create pairwise", Command::Create(create.clone())),
+        (
+            "create contact with token and proof",
+            Command::Create(Create {
+                kind: MailboxKind::Contact,
+                token: long_proof.clone(),
+                proof: long_proof.clone(),
+                ..create
+            }),
+        ),
+        ("send", Command::Send(send.clone())),
+        (
+            "send the largest payload, with proof",
+            Command::Send(Send { payload: largest, proof: long_proof, ..send.clone() }),
+        ),
+        ("send now or never", Command::Send(Send { ttl_secs: Some(0), payload: vec![8], ..send.clone() })),
+        ("send for as long as may be", Command::Send(Send { ttl_secs: Some(limits::ENVELOPE_TTL_SECS), ..send })),
+        ("subscribe", Command::Subscribe(Subscribe { mailboxes: vec![subscription(None)] })),
+        (
+            "subscribe with a confirmed lease",
+            Command::Subscribe(Subscribe { mailboxes: vec![subscription(Some([16; 16])), subscription(None)] }),
+        ),
+        ("ack", Command::Ack(Ack { mailbox: [2; 16].into(), ids: vec![[7; 16].into()] })),
+        (
+            "delete a mailbox",
+            Command::Delete(Delete { target: Target::Mailbox([2; 16].into()), signature: [10; 64].into() }),
+        ),
+        (
+            "delete a bundle",
+            Command::Delete(Delete { target: Target::Bundle([11; 16].into()), signature: [10; 64].into() }),
+        ),
+        ("publish all", Command::Publish(publish.clone())),
+        ("publish pairs alone", Command::Publish(Publish { main: None, last_resort: None, ..publish.clone() })),
+        ("publish no pairs", Command::Publish(Publish { pairs: vec![], ..publish })),
+        ("fetch", Command::Fetch(Fetch { bundle: [11; 16].into(), proof: None })),
+        ("fetch with proof", Command::Fetch(Fetch { bundle: [11; 16].into(), proof: Some(vec![15; 8]) })),
+    ];
+    commands.map(|(name, command)| (name, ClientFrame { request: 500, command }.encode())).into()
+}
+
+fn relay_frames() -> Vec<(&'static str, Vec<u8>)> {
+    let info = InfoAnswer {
+        version: VERSION,
+        identity: [17; 32].into(),
+        nonce: [18; 32].into(),
+        signature: [19; 64].into(),
+        limits: Limits {
+            mailbox_envelopes_max: limits::MAILBOX_ENVELOPES_MAX,
+            mailbox_bytes_max: limits::MAILBOX_BYTES_MAX,
+            envelope_ttl_secs: limits::ENVELOPE_TTL_SECS,
+        },
+    };
+    let bundle = Bundle { main: vec![20; limits::BUNDLE_MAIN_BYTES], pair: None, last_resort: None };
+    let part = vec![21; limits::BUNDLE_PART_BYTES];
+    let outcomes = vec![LeaseOutcome::Same, LeaseOutcome::Other, LeaseOutcome::Denied];
+    let answers = [
+        ("info", Answer::Info(info)),
+        ("done", Answer::Done),
+        ("denied", Answer::Denied),
+        ("full", Answer::Full { retry_after_secs: 60 }),
+        ("busy", Answer::Busy { retry_after_secs: 1 }),
+        ("refused as malformed", Answer::Refused { reason: RefusedReason::Malformed }),
+        ("refused for its version", Answer::Refused { reason: RefusedReason::Version }),
+        ("refused for a limit", Answer::Refused { reason: RefusedReason::Limit }),
+        ("refused for its order", Answer::Refused { reason: RefusedReason::Order }),
+        ("subscribed", Answer::Subscribed(Subscribed { outcomes })),
+        ("subscribed to nothing", Answer::Subscribed(Subscribed { outcomes: vec![] })),
+        ("bundle with a pair", Answer::Bundle(Bundle { pair: Some(part.clone()), ..bundle.clone() })),
+        ("bundle with last resort", Answer::Bundle(Bundle { last_resort: Some(part), ..bundle })),
+    ];
+    let deliver = Deliver { mailbox: [2; 16].into(), id: [7; 16].into(), payload: vec![8; 1_024] };
+    let others =
+        [("deliver", RelayFrame::Deliver(deliver)), ("caught up", RelayFrame::CaughtUp { mailbox: [2; 16].into() })];
+    let answers = answers.map(|(name, answer)| (name, RelayFrame::Answer { request: 500, answer }));
+    answers.into_iter().chain(others).map(|(name, frame)| (name, frame.encode())).collect()
+}
+
+/// An address at a relay that these examples know.
+pub(super) fn address(host: &str, tls: Tls) -> RelayAddress {
+    RelayAddress::new(host, 4_433, tls, [17; 32].into()).expect("the examples' hosts are hosts")
+}
+
+fn relay_addresses() -> Vec<(&'static str, Vec<u8>)> {
+    let longest = "a".repeat(limits::HOST_BYTES_MAX);
+    [
+        ("a name", address("relay.example", Tls::Own)),
+        ("IPv4", address("192.0.2.7", Tls::Off)),
+        ("IPv6", address("2001:db8::7", Tls::Acme)),
+        ("the longest name", address(&longest, Tls::Own)),
+    ]
+    .map(|(name, address)| (name, codec::encode(&address)))
+    .into()
+}
