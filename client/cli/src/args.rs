@@ -46,11 +46,13 @@ pub(crate) struct Globals {
 }
 
 impl Globals {
+    /// The profile's folder, as an absolute path.
     pub(crate) fn profile(&self) -> Result<PathBuf, Failure> {
         let missing = || {
             Failure::user("no_profile_folder", "There is no home folder to keep a profile in.", "Give --profile DIR.")
         };
-        self.profile.clone().or_else(platform::default_profile).ok_or_else(missing)
+        let profile = self.profile.clone().or_else(platform::default_profile).ok_or_else(missing)?;
+        std::path::absolute(profile).map_err(|error| Failure::internal(&error))
     }
 }
 

@@ -61,11 +61,11 @@ impl Relays {
         let NetEvent { relay, connection, what } = event;
         let known = self.relays.get_mut(&relay)?;
         match what {
-            What::Connected { exporter } => {
+            What::Connected { address, exporter } => {
                 known.heard = Some(connection);
                 known.state = RelayState::Proving;
                 let heard = Heard { relay, connection: known.heard };
-                Some((Event::Connected { relay, exporter }, Some(heard)))
+                Some((Event::Connected { address, exporter }, Some(heard)))
             }
             What::Frame(frame) => {
                 if known.heard != Some(connection) {

@@ -37,7 +37,7 @@ pub enum NetError {
     #[error("the relay sent what no relay sends: {0}")]
     Protocol(String),
     /// A frame that does not decode.
-    #[error("the relay sent a frame that is malformed: {0}")]
+    #[error("the relay sent a frame that cannot be read ({0}); nothing was done with it")]
     Garbage(#[from] CodecError),
     /// Nothing came, not even an answer to a ping.
     #[error("the relay fell silent")]

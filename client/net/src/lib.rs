@@ -8,7 +8,7 @@
 //! let (events, mut inbox) = tokio::sync::mpsc::channel(sotto_net::EVENTS_MAX);
 //! let relay = sotto_net::RelayTask::spawn(address, events);
 //! while let Some(event) = inbox.recv().await {
-//!     if let sotto_net::What::Connected { exporter: _ } = event.what {
+//!     if let sotto_net::What::Connected { .. } = event.what {
 //!         relay.close(event.connection); // and it dials again after a back-off
 //!     }
 //! }

@@ -62,6 +62,8 @@ pub struct NetEvent {
 pub enum What {
     /// It stands.
     Connected {
+        /// At which of the relay's places.
+        address: RelayAddress,
         /// The TLS exporter (RFC 9266), where a public certificate carries TLS.
         exporter: Option<[u8; 32]>,
     },
@@ -209,7 +211,8 @@ impl Worker {
     /// One connection from dial to end, and why it ended.
     async fn connect_once(&mut self, backoff: &mut Backoff) -> Result<NetError, Stopped> {
         self.number.0 += 1;
-        let connection = match self.dial().await? {
+        let address = self.addresses.pick(self.failures);
+        let connection = match self.dial(&address).await? {
             Ok(connection) => connection,
             Err(error) => {
                 self.failures = self.failures.wrapping_add(1);
@@ -217,21 +220,23 @@ impl Worker {
                 return Ok(error);
             }
         };
-        self.tell(What::Connected { exporter: connection.exporter() }).await?;
+        self.tell(What::Connected { address, exporter: connection.exporter() }).await?;
         let stands_since = Instant::now();
         let reason = self.carry(connection).await?;
         if stands_since.elapsed() >= LASTED {
             backoff.reset();
+        } else {
+            // It answered and was of no use: another place may be the relay.
+            self.failures = self.failures.wrapping_add(1);
         }
         self.tell(What::Disconnected(reason.clone())).await?;
         Ok(reason)
     }
 
-    async fn dial(&mut self) -> Result<Result<Connection, NetError>, Stopped> {
-        let address = self.addresses.pick(self.failures);
+    async fn dial(&mut self, address: &RelayAddress) -> Result<Result<Connection, NetError>, Stopped> {
         let Self { orders, .. } = self;
         tokio::select! {
-            dialled = Connection::dial(&address) => Ok(dialled),
+            dialled = Connection::dial(address) => Ok(dialled),
             stopped = drop_orders(orders) => Err(stopped),
         }
     }

@@ -1,7 +1,9 @@
 //! `init`: a profile with its account. The recovery key is printed once and is nowhere afterwards.
 
 use serde_json::json;
-use sotto_driver::{Client, Intent, IntentError, NAME_BYTES_MAX, Options, RecoveryKey, RelayAddress, StoreError, view};
+use sotto_driver::{
+    Client, Health, Intent, IntentError, NAME_BYTES_MAX, Options, RecoveryKey, RelayAddress, StoreError, view,
+};
 
 use crate::{
     args::{Globals, Init},
@@ -54,7 +56,7 @@ async fn make(
 ) -> Result<(), Failure> {
     client.intent(Intent::CreateProfile { name: name.to_owned(), relay: relay.clone() }).await?;
     let health = if options.network { Some(local::caught_up(client, FIRST_CONTACT).await) } else { None };
-    let online = health.as_ref().is_some_and(sotto_driver::Health::online);
+    let online = health.as_ref().is_some_and(Health::online);
     let key = recovery.to_text();
     let json = json!({
         "profile": options.profile.to_string_lossy(),
@@ -70,6 +72,7 @@ async fn make(
     );
     output.item(Item::result(json, &human, &key)).await?;
     match health {
+        Some(Health { storage: Some(error), .. }) => Err(error.as_ref().into()),
         Some(health) if !online => {
             let hint = "The profile is made and kept; its mailboxes follow when the relay can be reached. Was the address mistyped, \
                         remove the profile's folder and start again.";

@@ -29,7 +29,7 @@ pub(super) async fn run(session: &Session<'_>, invite: &Invite, output: &mut Out
         human = format!("{human}\n{}", draw(&text)?);
     }
     if !usable {
-        human.push_str("\nThe relay is out of reach now: the link works once this profile has been online.");
+        human.push_str("\nThe relay is out of reach now. A new link works once this profile has been online.");
     }
     output.item(Item::result(json!({ "link": text, "kind": kind, "usable": usable }), &human, &text)).await
 }
