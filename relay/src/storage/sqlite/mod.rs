@@ -6,6 +6,7 @@
 
 mod batch;
 mod memory;
+mod reserve;
 pub mod view;
 
 use std::path::{Path, PathBuf};
@@ -13,11 +14,11 @@ use std::path::{Path, PathBuf};
 use sqlx::{
     ConnectOptions, Connection, Row, SqliteConnection,
     migrate::{MigrateError, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tracing::{info, warn};
 
-use self::{batch::Batch, memory::Memory};
+use self::{batch::Batch, memory::Memory, reserve::Reserve};
 use super::{Op, Outcome, Storage};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -25,6 +26,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// Pages of the write-ahead log after which it is copied back: few copies, and what was written and deleted between two of
 /// them is never copied at all.
 const CHECKPOINT_PAGES: &str = "8000";
+/// Copies the write-ahead log back and gives its room to the disk.
+const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 /// SQLite's page cache, in KiB (negative by its own convention).
 const CACHE_KIB: &str = "-32000";
 
@@ -51,6 +54,7 @@ pub struct SqliteStorage {
     /// None after an error that left its state in doubt; it is opened again with the next batch.
     connection: Option<SqliteConnection>,
     memory: Memory,
+    reserve: Reserve,
 }
 
 impl SqliteStorage {
@@ -64,6 +68,7 @@ impl SqliteStorage {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .pragma("cache_size", CACHE_KIB)
             .pragma("temp_store", "MEMORY")
@@ -71,7 +76,7 @@ impl SqliteStorage {
         let mut connection = SqliteConnection::connect_with(&options).await?;
         MIGRATIONS.run(&mut connection).await?;
         let memory = load(&mut connection).await?;
-        Ok(Self { options, connection: Some(connection), memory })
+        Ok(Self { options, connection: Some(connection), memory, reserve: Reserve::take(path) })
     }
 
     #[cfg(test)]
@@ -111,22 +116,13 @@ impl SqliteStorage {
         let Some(connection) = &mut self.connection else { return };
         // Where no transaction is open the error is that there is none; any other shows with the next statement.
         let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
-        // Room in a full disk's write-ahead log, for what frees more.
-        if sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *connection).await.is_err() {
+        if sqlx::query(CHECKPOINT).execute(&mut *connection).await.is_err() {
             self.connection = None;
         }
     }
-}
 
-impl Storage for SqliteStorage {
-    async fn apply(&mut self, ops: Vec<Op>) -> Vec<Outcome> {
-        let error = match self.try_apply(ops.iter()).await {
-            Ok(outcomes) => return outcomes,
-            Err(error) => error,
-        };
-        warn!(kind = kind(&error), ops = ops.len(), "a batch could not be stored; its senders are told to try again");
-        self.undo().await;
-        // What stores nothing new may still go through, above all the acks that make room.
+    /// Applies what stores nothing new: above all the acks, which make room.
+    async fn apply_what_frees(&mut self, ops: &[Op]) -> Vec<Outcome> {
         let mut freed = match self.try_apply(ops.iter().filter(|op| !stores_more(op))).await {
             Ok(outcomes) => outcomes.into_iter(),
             Err(_) => {
@@ -134,8 +130,42 @@ impl Storage for SqliteStorage {
                 vec![].into_iter()
             }
         };
+        let frees = |op: &Op| matches!(op, Op::Acknowledge { .. } | Op::DeleteMailbox { .. } | Op::Expire { .. });
+        if !self.reserve.is_held() && ops.iter().any(frees) {
+            self.take_room_back().await;
+        }
         let outcome = |op| if stores_more(op) { Outcome::Failed } else { freed.next().unwrap_or(Outcome::Failed) };
         ops.iter().map(outcome).collect()
+    }
+
+    /// Gives the pages that are free back to the disk, and takes the reserve from there.
+    async fn take_room_back(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
+        for statement in ["PRAGMA incremental_vacuum", CHECKPOINT] {
+            // What fails now is tried again with the next batch that frees something.
+            let _ = sqlx::query(statement).fetch_all(&mut *connection).await;
+        }
+        if self.reserve.retake().is_ok() {
+            info!("there is room on the disk again");
+        }
+    }
+}
+
+impl Storage for SqliteStorage {
+    async fn apply(&mut self, ops: Vec<Op>) -> Vec<Outcome> {
+        if !self.reserve.is_held() {
+            return self.apply_what_frees(&ops).await;
+        }
+        let error = match self.try_apply(ops.iter()).await {
+            Ok(outcomes) => return outcomes,
+            Err(error) => error,
+        };
+        warn!(kind = kind(&error), ops = ops.len(), "a batch could not be stored; its senders are told to try again");
+        if is_disk_full(&error) {
+            self.reserve.give_up();
+        }
+        self.undo().await;
+        self.apply_what_frees(&ops).await
     }
 }
 
@@ -168,9 +198,7 @@ async fn load(connection: &mut SqliteConnection) -> Result<Memory, sqlx::Error> 
 
 /// What kind of error it is, without the statement or the file that it happened with.
 fn kind(error: &sqlx::Error) -> &'static str {
-    // Primary result codes, https://sqlite.org/rescode.html; the rest of the number says more than a host can use.
-    let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<u32>().ok());
-    match code.map(|code| code & 0xff) {
+    match result_code(error) {
         Some(5 | 6) => "locked by another process",
         Some(8) => "read-only",
         Some(10) => "I/O error",
@@ -180,4 +208,15 @@ fn kind(error: &sqlx::Error) -> &'static str {
         Some(_) => "database",
         None => "connection",
     }
+}
+
+/// A full disk; without room for its shared memory file SQLite speaks of an I/O error.
+fn is_disk_full(error: &sqlx::Error) -> bool {
+    matches!(result_code(error), Some(10 | 13))
+}
+
+/// SQLite's primary result code, <https://sqlite.org/rescode.html>; the rest of the number says more than a host can use.
+fn result_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?.parse::<u32>().ok()?;
+    Some(code & 0xff)
 }
