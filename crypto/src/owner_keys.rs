@@ -90,15 +90,17 @@ mod tests {
         let (relay, mallory) = (OwnerKeys::generate(&mut rng(1)), OwnerKeys::generate(&mut rng(2)));
         let identity = RelayIdentity::from(*relay.public().as_bytes());
         let (client, nonce) = ([3; 32].into(), [4; 32].into());
-        let bytes = signed::welcome(&identity, &client, &nonce, None);
+        let bytes = signed::welcome(&identity, b"here", &client, &nonce, None);
         assert_eq!(verify_relay(&identity, &bytes, &relay.sign(&bytes)), Ok(()));
 
         let refused = Err(PeerMisbehaved::Signature);
         assert_eq!(verify_relay(&identity, &bytes, &mallory.sign(&bytes)), refused, "another key");
-        let other = signed::welcome(&identity, &[5; 32].into(), &nonce, None);
+        let other = signed::welcome(&identity, b"here", &[5; 32].into(), &nonce, None);
         assert_eq!(verify_relay(&identity, &other, &relay.sign(&bytes)), refused, "another connection");
-        let other = signed::welcome(&identity, &client, &nonce, Some(&[6; 32]));
+        let other = signed::welcome(&identity, b"here", &client, &nonce, Some(&[6; 32]));
         assert_eq!(verify_relay(&identity, &other, &relay.sign(&bytes)), refused, "another channel");
+        let other = signed::welcome(&identity, b"there", &client, &nonce, None);
+        assert_eq!(verify_relay(&identity, &other, &relay.sign(&bytes)), refused, "another place");
         let other = RelayIdentity::from(*mallory.public().as_bytes());
         assert_eq!(verify_relay(&other, &bytes, &relay.sign(&bytes)), refused, "another identity");
     }

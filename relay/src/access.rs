@@ -31,9 +31,14 @@ impl Identity {
         &self.key
     }
 
-    /// Proves this identity on one connection.
-    pub(crate) fn welcome(&self, client_nonce: &ConnectionNonce, nonce: &ConnectionNonce) -> OwnerSignature {
-        let bytes = signed::welcome(&self.public, client_nonce, nonce, None);
+    /// Proves this identity on one connection, to whoever dialled this place.
+    pub(crate) fn welcome(
+        &self,
+        place: &[u8],
+        client_nonce: &ConnectionNonce,
+        nonce: &ConnectionNonce,
+    ) -> OwnerSignature {
+        let bytes = signed::welcome(&self.public, place, client_nonce, nonce, None);
         OwnerSignature::from(self.key.sign(&bytes).to_bytes())
     }
 

@@ -266,7 +266,8 @@ impl Config {
     }
 
     pub(crate) fn settings(&self, dir: &DataDir) -> Result<Settings, ConfigError> {
-        let Self { listen, public: _, tls: _, metrics: _, limits, storage } = self;
+        let Self { listen, public, tls: _, metrics: _, limits, storage } = self;
+        let public = if public.is_empty() { None } else { Some(parse_public(public)?) };
         let transport = match self.tls()? {
             Tls::Own => Transport::OwnTls,
             Tls::Off => Transport::Plain,
@@ -282,7 +283,7 @@ impl Config {
             ..core::Config::default()
         };
         let disk = Some((dir.path().to_owned(), storage.free_mib_min.saturating_mul(MIB)));
-        Ok(Settings { listen: *listen, metrics_listen: self.metrics_listen()?, transport, core, disk })
+        Ok(Settings { listen: *listen, metrics_listen: self.metrics_listen()?, public, transport, core, disk })
     }
 
     fn metrics_listen(&self) -> Result<Option<SocketAddr>, ConfigError> {

@@ -1,7 +1,7 @@
 //! The relays of one client: their tasks, which of their connections the engine knows, and what is unanswered there.
 //!
-//! A task may have dialled again before the engine has heard that the old connection is gone. So frames of connections that
-//! the engine was not told of are dropped, and what the engine sends goes to the connection it was last told of.
+//! A task may have dialled again before the engine has heard that the old connection is gone. So frames of connections
+//! that the engine was not told of are dropped, and what the engine sends goes to the connection it was last told of.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,8 @@ pub(crate) struct Relays {
 struct Relay {
     task: RelayTask,
     state: RelayState,
-    /// The connection that the engine was last told of, if it still stands for the engine. Ahead of `speaks` within a batch.
+    /// The connection that the engine was last told of, if it still stands for the engine. Ahead of `speaks` within a
+    /// batch.
     heard: Option<ConnectionNumber>,
     /// The connection that released effects are meant for.
     speaks: Option<ConnectionNumber>,
@@ -55,8 +56,8 @@ impl Relays {
         });
     }
 
-    /// What a net event is to the engine: nothing, if the engine does not know its connection; and if it begins or ends one, a
-    /// mark to be released in its place among the effects.
+    /// What a net event is to the engine: nothing, if the engine does not know its connection; and if it begins or ends
+    /// one, a mark to be released in its place among the effects.
     pub(crate) fn translate(&mut self, event: NetEvent) -> Option<(Event, Option<Heard>)> {
         let NetEvent { relay, connection, what } = event;
         let known = self.relays.get_mut(&relay)?;
@@ -117,7 +118,8 @@ impl Relays {
         }
     }
 
-    /// Closes every connection the engine was told of: it has forgotten them, and the relays deliver again what was not acked.
+    /// Closes every connection the engine was told of: it has forgotten them, and the relays deliver again what was not
+    /// acked.
     pub(crate) fn begin_anew(&mut self) {
         for known in self.relays.values_mut() {
             if let Some(connection) = known.heard.take().max(known.speaks.take()) {

@@ -6,6 +6,7 @@ use sotto_outer::{MailboxKind, RelayAddress};
 
 use crate::{
     IntentError, Outcome, RowsError, Ticket,
+    bundles::Pairs,
     record::{Account, SecretBytes},
     timers::Timer,
     work::Work,
@@ -65,7 +66,7 @@ impl Work<'_> {
         }
         account.name = name;
         self.save(Account::KEY, &account);
-        self.republish_all()?;
+        self.republish_all(Pairs::Kept)?;
         self.answer(ticket, Outcome::Done);
         Ok(Ok(()))
     }

@@ -17,6 +17,15 @@ const ADDRESS_PAIRS: u32 = 25;
 /// Below this, new pairs are published.
 const ADDRESS_PAIRS_LOW: u32 = 10;
 
+/// What becomes of the one-time pairs when a bundle is published anew.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pairs {
+    /// The relay has them.
+    Kept,
+    /// The relay lost them.
+    Anew,
+}
+
 impl Work<'_> {
     /// Draws a bundle and publishes it as soon as its relay is online.
     pub(crate) fn new_bundle(&mut self, account: &Account, kind: LinkKind) -> Result<BundleId, RowsError> {
@@ -77,7 +86,7 @@ impl Work<'_> {
     }
 
     /// Seals and publishes a bundle with the prekeys on offer, and as many new one-time pairs as it lacks.
-    pub(crate) fn publish(&mut self, id: &BundleId, mut bundle: OwnBundle) -> Result<(), RowsError> {
+    pub(crate) fn publish(&mut self, id: &BundleId, bundle: OwnBundle) -> Result<(), RowsError> {
         let relay = *bundle.relay.identity();
         let (Some(nonce), Some(account)) = (self.online(&relay), self.account()?) else { return Ok(()) };
         let Some(mailbox) = self.mailbox_address(&account.contact_mailbox)? else {
@@ -115,7 +124,6 @@ impl Work<'_> {
             let secret = SecretBytes::from(secret.to_bytes());
             self.save(&key, &PrekeyRow { secret, public, replaced: None, bundle: Some(*id), uses: 0 });
         }
-        bundle.pairs = bundle.pairs.max(wanted);
         let owner = owner_keys(&bundle);
         let mut publish = Publish {
             bundle: *id,
@@ -126,34 +134,40 @@ impl Work<'_> {
             signature: OwnerSignature::from([0; 64]),
         };
         publish.signature = owner.sign(&signed::publish(&relay, &nonce, &publish));
-        self.save(id.as_bytes(), &bundle);
-        self.transmit(&relay, Command::Publish(publish), Pending::Publish(*id));
+        let pairs = u32::try_from(publish.pairs.len()).expect("at most ADDRESS_PAIRS");
+        self.transmit(&relay, Command::Publish(publish), Pending::Publish { bundle: *id, pairs });
         Ok(())
     }
 
-    pub(crate) fn on_published(&mut self, id: &BundleId, answer: &Answer) -> Result<(), RowsError> {
+    /// Pairs count once the relay has them; of an answer that was lost, the private halves die with their time.
+    pub(crate) fn on_published(&mut self, id: &BundleId, pairs: u32, answer: &Answer) -> Result<(), RowsError> {
         let Some(mut bundle) = self.load::<OwnBundle>(id.as_bytes())? else { return Ok(()) };
         if *answer != Answer::Done {
             let relay = *bundle.relay.identity();
-            return self.retry_connection_if_busy(&relay, answer);
+            self.retry_relay_later(&relay, answer);
+            return self.answer_invites_unpublished(&relay);
         }
+        bundle.pairs += pairs;
         if bundle.known == Known::Wanted {
             bundle.known = Known::There;
-            self.save(id.as_bytes(), &bundle);
         }
+        self.save(id.as_bytes(), &bundle);
         if let Some(account) = self.account()? {
             self.answer_invites(&account, id, &bundle);
         }
         Ok(())
     }
 
-    /// Publishes every bundle anew: the prekeys on offer or the name changed.
-    pub(crate) fn republish_all(&mut self) -> Result<(), RowsError> {
+    /// Publishes every bundle anew: the prekeys on offer or the name changed, or the relay lost them.
+    pub(crate) fn republish_all(&mut self, pairs: Pairs) -> Result<(), RowsError> {
         for (key, mut bundle) in self.records::<OwnBundle>(&crate::Range::all(), usize::MAX)? {
             if bundle.known == Known::Unwanted {
                 continue;
             }
             bundle.known = Known::Wanted;
+            if pairs == Pairs::Anew {
+                bundle.pairs = 0;
+            }
             self.save(&key, &bundle);
             let id = key.as_slice().try_into().map_err(|_| RowsError("a bundle key is damaged".to_owned()))?;
             self.publish(&id, bundle)?;
@@ -178,6 +192,11 @@ impl Work<'_> {
         let Some(mut bundle) = self.load::<OwnBundle>(id.as_bytes())? else { return Ok(()) };
         bundle.known = Known::Unwanted;
         self.save(id.as_bytes(), &bundle);
+        for (key, row) in self.records::<PrekeyRow>(&crate::Range::all(), usize::MAX)? {
+            if row.bundle.as_ref() == Some(id) {
+                self.delete(crate::Table::Prekey, &key);
+            }
+        }
         self.delete_bundle_at_relay(id, &bundle)
     }
 

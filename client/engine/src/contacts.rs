@@ -7,6 +7,7 @@
 //!       LinkDead, LinkForged        LinkDead            Unreachable, Blocked        Declined, Blocked
 //! ```
 
+use sotto_crypto::PeerMisbehaved;
 use sotto_inner::{Body, Content, Link, LinkKind, limits::HELLO_TEXT_BYTES_MAX};
 use sotto_outer::{Answer, Command, Fetch, MailboxKind, RelayIdentity};
 
@@ -40,6 +41,10 @@ impl Work<'_> {
     /// Puts a contact into another state, and tells.
     pub(crate) fn enter(&mut self, contact: &mut Contact, state: ContactState) -> Result<()> {
         if contact.state != state {
+            if contact.state == ContactState::Incoming {
+                let waiting = self.counter(b"requests")?.saturating_sub(1);
+                self.set_counter(b"requests", waiting);
+            }
             contact.state = state;
             self.happened(Happening::Contact { contact: contact.root, state })?;
         }
@@ -73,7 +78,7 @@ impl Work<'_> {
             Some(contact) => contact,
             None => Contact::new(link.root, ContactState::Connecting),
         };
-        self.want_relay(&link.relay);
+        self.want_peer_relay(&link.relay)?;
         if contact.own_mailbox.is_none() {
             contact.own_mailbox = Some(self.new_mailbox(MailboxKind::Pairwise, &account.relay, Some(contact.root)));
         }
@@ -128,29 +133,35 @@ impl Work<'_> {
                 return Ok(());
             }
         };
-        let Ok(bundle) = sotto_crypto::open_bundle(&link, &bundle, self.now.secs()) else {
-            return if first { self.enter(&mut contact, ContactState::LinkForged) } else { Ok(()) };
+        let bundle = match sotto_crypto::open_bundle(&link, &bundle, self.now.secs()) {
+            Ok(bundle) => bundle,
+            Err(_) if !first => return Ok(()),
+            // Its owner has been away for more than a month: nobody's forgery.
+            Err(PeerMisbehaved::Expired) => return self.enter(&mut contact, ContactState::LinkDead),
+            Err(_) => return self.enter(&mut contact, ContactState::LinkForged),
         };
+        if !self.check_manifest(&mut contact, bundle.manifest())? {
+            return if first { self.enter(&mut contact, ContactState::LinkForged) } else { Ok(()) };
+        }
         let device = self.device_keys(&account)?;
         let Ok(initiated) = sotto_crypto::initiate(self.rng, &account.manifest, &device, &bundle, &link) else {
             return if first { self.enter(&mut contact, ContactState::LinkForged) } else { Ok(()) };
         };
         contact.name = bundle.name().to_owned();
-        contact.manifest = Some(bundle.manifest().clone());
         contact.device = Some(bundle.device());
         contact.attempts += 1;
+        contact.requested_at = self.now.secs();
         let front = Front {
             handshake: initiated.handshake,
             seal: bundle.seal().clone(),
             tag: None,
             mailbox: Some(bundle.mailbox().clone()),
         };
-        self.want_relay(&bundle.mailbox().relay.clone());
+        self.want_peer_relay(&bundle.mailbox().relay.clone())?;
         self.add_session(&mut contact, &initiated.session, Some(front))?;
         contact.active = Some(*initiated.id.as_bytes());
         self.enter(&mut contact, ContactState::Requested)?;
-        let wait = REQUEST_RETRY_SECS << contact.attempts.min(6).saturating_sub(1);
-        self.set_timer(self.now.plus_secs(wait), &Timer::Request(contact.root));
+        self.set_timer(self.now.plus_secs(request_wait(&contact)), &Timer::Request(contact.root));
         if first {
             self.send_hello(&account, &contact)?;
         }
@@ -190,7 +201,10 @@ impl Work<'_> {
         let Some(contact) = self.contact(id)? else { return Ok(()) };
         let again = match contact.state {
             ContactState::Connecting => true,
-            ContactState::Requested => contact.attempts < REQUEST_ATTEMPTS_MAX,
+            ContactState::Requested => {
+                let due = contact.requested_at + request_wait(&contact) <= self.now.secs();
+                due && contact.attempts < REQUEST_ATTEMPTS_MAX
+            }
             ContactState::Incoming
             | ContactState::Connected
             | ContactState::Declined
@@ -234,7 +248,7 @@ impl Work<'_> {
         };
         if let Some(peer) = &contact.peer_mailbox {
             // Not before we agreed: a stranger must not make us dial a relay of their choice.
-            self.want_relay(&peer.relay);
+            self.want_peer_relay(&peer.relay.clone())?;
         }
         self.enter(contact, ContactState::Connected)?;
         let content = self.content(Body::Accept { name: account.name.clone(), mailbox })?;
@@ -310,7 +324,8 @@ impl Work<'_> {
         let Some(account) = self.account()? else { return Ok(()) };
         for (_, contact) in self.records::<Contact>(&Range::all(), usize::MAX)? {
             if contact.connected() {
-                self.send_repair_bundle(&account, &contact)?;
+                let mut contact = contact;
+                self.send_repair_bundle(&account, &mut contact)?;
                 self.pump(contact)?;
             }
         }
@@ -330,4 +345,9 @@ impl Work<'_> {
         let bundle = self.load::<crate::record::OwnBundle>(id.as_bytes())?;
         Ok(bundle.filter(|own| own.kind == LinkKind::Invitation && own.known != Known::Unwanted).map(|own| own.secret))
     }
+}
+
+/// How long a request waits for its answer before it is made anew.
+fn request_wait(contact: &Contact) -> u64 {
+    REQUEST_RETRY_SECS << contact.attempts.min(6).saturating_sub(1)
 }

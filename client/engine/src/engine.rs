@@ -29,7 +29,7 @@ impl Engine {
         match event {
             Event::Started => work.start()?,
             Event::Intent { ticket, intent } => work.on_intent(ticket, intent)?,
-            Event::Connected { relay, exporter } => work.on_connected(&relay, exporter),
+            Event::Connected { address, exporter } => work.on_connected(&address, exporter),
             Event::Disconnected { relay } => work.on_disconnected(&relay)?,
             Event::FrameReceived { relay, frame } => work.on_frame(&relay, frame)?,
             Event::Woken => work.run_timers()?,
@@ -44,12 +44,12 @@ impl Work<'_> {
         self.draw_leases()?;
         for (_, contact) in self.records::<Contact>(&crate::Range::all(), usize::MAX)? {
             if let Some(link) = &contact.link {
-                self.want_relay(&link.relay);
+                self.want_peer_relay(&link.relay)?;
             }
             if let Some(mailbox) = &contact.peer_mailbox
                 && contact.connected()
             {
-                self.want_relay(&mailbox.relay);
+                self.want_peer_relay(&mailbox.relay)?;
             }
         }
         Ok(())

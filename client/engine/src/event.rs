@@ -24,8 +24,8 @@ pub enum Event {
     },
     /// A connection to a relay stands; nothing was said on it yet.
     Connected {
-        /// Which relay was dialled.
-        relay: RelayIdentity,
+        /// Which place was dialled; the relay must prove that it is reached there.
+        address: RelayAddress,
         /// The TLS exporter (RFC 9266), where a public certificate carries TLS.
         exporter: Option<[u8; 32]>,
     },
@@ -46,7 +46,7 @@ pub enum Event {
 }
 
 /// What a person, or a program in their name, wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Intent {
     /// Make the account of this empty profile.
     CreateProfile {
@@ -120,4 +120,35 @@ pub enum Intent {
         /// Last sequence consumed.
         sequence: u64,
     },
+}
+
+/// Tells the kind, never for whom or what was said.
+impl std::fmt::Debug for Intent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreateProfile { name: _, relay: _ } => "CreateProfile(..)",
+            Self::SetName { name: _ } => "SetName(..)",
+            Self::Invite { once: _ } => "Invite(..)",
+            Self::Connect { link: _, text: _ } => "Connect(..)",
+            Self::Accept { contact: _ } => "Accept(..)",
+            Self::Decline { contact: _ } => "Decline(..)",
+            Self::Block { contact: _ } => "Block(..)",
+            Self::Verify { contact: _, number: _ } => "Verify(..)",
+            Self::Send { contact: _, text: _, idempotency_key: _ } => "Send(..)",
+            Self::Typing { contact: _, active: _ } => "Typing(..)",
+            Self::MarkRead { contact: _ } => "MarkRead(..)",
+            Self::AckJournal { sequence: _ } => "AckJournal(..)",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_tells_no_text() {
+        let intent = Intent::Send { contact: [1; 32].into(), text: "secret".to_owned(), idempotency_key: None };
+        assert_eq!(format!("{intent:?}"), "Send(..)");
+    }
 }

@@ -12,6 +12,8 @@ use crate::{
     work::Work,
 };
 
+/// Requests that wait for a person's answer.
+const REQUESTS_MAX: u64 = 1_000;
 /// Handshakes with one last-resort key that are remembered. When it is full, new ones are refused and the key is replaced;
 /// none is ever forgotten while the key lives.
 const LAST_RESORT_HANDSHAKES_MAX: u32 = 10_000;
@@ -67,6 +69,11 @@ impl Work<'_> {
             return Ok(());
         }
         let stranger = self.contact(&contact.root)?.is_none();
+        if stranger && self.count(b"requests")? > REQUESTS_MAX {
+            // Refused newest first, like everything a stranger can fill.
+            self.set_counter(b"requests", REQUESTS_MAX);
+            return Ok(());
+        }
         contact.device = Some(message.handshake.device);
         self.adopt_session(&mut contact, &accepted.session)?;
         self.save_skipped(&id, accepted.changes)?;

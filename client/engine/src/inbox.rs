@@ -13,7 +13,7 @@
 //! nothing but its digest and the contact's count.
 
 use sotto_crypto::{OpenError, Opened};
-use sotto_inner::{Body, Content};
+use sotto_inner::{Body, Content, limits::BUCKETS};
 use sotto_outer::{Ack, Command, Deliver, EnvelopeId, MailboxKind, ReceiveId, RelayIdentity};
 
 use crate::{
@@ -23,8 +23,8 @@ use crate::{
     work::Work,
 };
 
-/// Messages stored of someone whose request is not accepted yet.
-const UNACCEPTED_MESSAGES_MAX: u32 = 20;
+/// Contents taken of someone whose request is not accepted yet.
+const UNACCEPTED_CONTENTS_MAX: u32 = 20;
 const SECS_PER_DAY: u64 = 86_400;
 
 /// How a packet came.
@@ -75,6 +75,10 @@ impl Work<'_> {
         payload: &[u8],
     ) -> Result<Memorable, RowsError> {
         let Some(mut contact) = self.mailbox_contact(mailbox)? else { return Ok(Memorable::Yes) };
+        if !BUCKETS.contains(&payload.len()) {
+            // No client makes such an envelope: the relay's own noise, not worth a row.
+            return Ok(Memorable::No);
+        }
         if let Some(tag) = self.repair_tag_of(&contact, payload)? {
             self.open_repair(account, contact, tag, payload)?;
             return Ok(Memorable::Yes);
@@ -112,7 +116,15 @@ impl Work<'_> {
         }
         self.witness(content.time)?;
         self.reader_is_back(&contact.root);
+        let root = contact.root;
         self.receive_durable(account, contact, &content, origin)?;
+        if let Some(mut contact) = self.contact(&root)?
+            && contact.reseal
+        {
+            contact.reseal = false;
+            self.save_contact(&contact);
+            self.seal_anew(contact)?;
+        }
         Ok(Memorable::Yes)
     }
 
@@ -123,13 +135,21 @@ impl Work<'_> {
         content: &Content,
         origin: Origin,
     ) -> Result<(), RowsError> {
+        if contact.state == ContactState::Incoming {
+            // A request is no conversation: what a stranger can make us store has an end.
+            if contact.unaccepted >= UNACCEPTED_CONTENTS_MAX {
+                return Ok(());
+            }
+            contact.unaccepted += 1;
+            self.save_contact(&contact);
+        }
         let kept = match &content.body {
             Body::Accept { name, mailbox } => self.on_accepted(account, &mut contact, name, mailbox)?,
             Body::Text { text } => self.receive_text(&mut contact, content, text)?,
             Body::Repair(bundle) => self.on_repair_bundle(&contact, bundle)?,
             Body::Repaired { mailbox } => {
                 if contact.connected() {
-                    self.want_relay(&mailbox.relay);
+                    self.want_peer_relay(&mailbox.relay)?;
                 }
                 contact.peer_mailbox = Some(mailbox.clone());
                 self.save_contact(&contact);
@@ -151,12 +171,6 @@ impl Work<'_> {
     }
 
     fn receive_text(&mut self, contact: &mut Contact, content: &Content, text: &str) -> Result<bool, RowsError> {
-        if contact.state == ContactState::Incoming {
-            if contact.unaccepted >= UNACCEPTED_MESSAGES_MAX {
-                return Ok(false);
-            }
-            contact.unaccepted += 1;
-        }
         self.store_their_message(contact, content, text)?;
         Ok(true)
     }
@@ -188,7 +202,7 @@ impl Work<'_> {
             }
         }
         let first = contact.state != ContactState::Connected;
-        self.want_relay(&mailbox.relay);
+        self.want_peer_relay(&mailbox.relay)?;
         name.clone_into(&mut contact.name);
         contact.peer_mailbox = Some(mailbox.clone());
         contact.link = None;

@@ -11,6 +11,7 @@ use sotto_outer::{
 
 use crate::{
     ContactId, Happening, Range, RowsError, Table,
+    bundles::Pairs,
     memory::Pending,
     record::{Contact, Known, OwnMailbox, SecretBytes},
     work::Work,
@@ -87,8 +88,8 @@ impl Work<'_> {
     ) -> Result<(), RowsError> {
         let Some(mut mailbox) = self.load::<OwnMailbox>(id.as_bytes())? else { return Ok(()) };
         if mailbox.known != Known::Wanted || *answer != Answer::Done {
-            // A busy relay is asked again on the next connection; nothing of ours depends on it before.
-            return self.retry_connection_if_busy(relay, answer);
+            self.retry_relay_later(relay, answer);
+            return Ok(());
         }
         mailbox.known = Known::There;
         self.save(id.as_bytes(), &mailbox);
@@ -98,13 +99,6 @@ impl Work<'_> {
             Some(contact) => self.pump_contact(&contact),
             None => Ok(()),
         }
-    }
-
-    pub(crate) fn retry_connection_if_busy(&mut self, relay: &RelayIdentity, answer: &Answer) -> Result<(), RowsError> {
-        if let Answer::Busy { retry_after_secs: _ } | Answer::Full { retry_after_secs: _ } = answer {
-            self.effect(crate::Effect::Close(*relay));
-        }
-        Ok(())
     }
 
     pub(crate) fn subscribe(
@@ -148,7 +142,10 @@ impl Work<'_> {
         leases: &[(ReceiveId, Lease)],
         answer: &Answer,
     ) -> Result<(), RowsError> {
-        let Answer::Subscribed(subscribed) = answer else { return self.retry_connection_if_busy(relay, answer) };
+        let Answer::Subscribed(subscribed) = answer else {
+            self.retry_relay_later(relay, answer);
+            return Ok(());
+        };
         for ((id, lease), outcome) in leases.iter().zip(&subscribed.outcomes) {
             let Some(mut mailbox) = self.load::<OwnMailbox>(id.as_bytes())? else { continue };
             match outcome {
@@ -159,6 +156,10 @@ impl Work<'_> {
                         mailbox.known = Known::Wanted;
                         self.save(id.as_bytes(), &mailbox);
                         self.create_at_relay(id, &mailbox);
+                        if mailbox.kind == MailboxKind::Contact {
+                            // The bundles lay beside it.
+                            self.republish_all(Pairs::Anew)?;
+                        }
                     }
                     continue;
                 }
@@ -181,10 +182,9 @@ impl Work<'_> {
     /// Another state spoke for this mailbox: its sessions may have been used twice. Keystreams never repeat even so, but
     /// packets were lost to one of the two; a repair gives both sides a session that only one state has.
     fn on_copy_noticed(&mut self, mailbox: &OwnMailbox) -> Result<(), RowsError> {
-        self.happened(Happening::CopyNoticed { contact: mailbox.contact })?;
         match mailbox.contact {
             Some(contact) => self.repair_after_copy(&contact),
-            None => Ok(()),
+            None => self.happened(Happening::CopyNoticed { contact: None }),
         }
     }
 

@@ -38,6 +38,14 @@ pub(crate) struct RelayMemory {
     pub(crate) settled: bool,
 }
 
+/// What a relay was asked when its connection began.
+pub(crate) struct Question {
+    pub(crate) nonce: ConnectionNonce,
+    /// The place that was dialled.
+    pub(crate) place: Vec<u8>,
+    pub(crate) exporter: Option<[u8; 32]>,
+}
+
 /// How far a connection is.
 #[derive(Default)]
 pub(crate) enum Stage {
@@ -45,7 +53,7 @@ pub(crate) enum Stage {
     #[default]
     Down,
     /// It was asked to prove who it is.
-    Asked(ConnectionNonce, Option<[u8; 32]>),
+    Asked(Question),
     /// It proved it; signatures cover its nonce.
     Online(ConnectionNonce),
     /// It is someone else, or of another version.
@@ -58,7 +66,7 @@ pub(crate) enum Pending {
     Create(ReceiveId),
     Subscribe(Vec<(ReceiveId, Lease)>),
     Delete(Target),
-    Publish(BundleId),
+    Publish { bundle: BundleId, pairs: u32 },
     Fetch(ContactId),
     Send { contact: ContactId, sequence: u64, envelope: EnvelopeId },
 }
@@ -67,9 +75,12 @@ impl Pending {
     /// Whether a person who just started waits for this.
     pub(crate) fn settles(&self) -> bool {
         match self {
-            Self::Info | Self::Create(_) | Self::Subscribe(_) | Self::Delete(_) | Self::Publish(_) | Self::Fetch(_) => {
-                true
-            }
+            Self::Info
+            | Self::Create(_)
+            | Self::Subscribe(_)
+            | Self::Delete(_)
+            | Self::Publish { bundle: _, pairs: _ }
+            | Self::Fetch(_) => true,
             Self::Send { contact: _, sequence: _, envelope: _ } => false,
         }
     }
@@ -84,14 +95,16 @@ pub(crate) struct Pump {
     pub(crate) in_flight: BTreeSet<u64>,
     /// Nothing is sent before this.
     pub(crate) hold: Option<Hold>,
+    /// Times in a row that the mailbox was denied.
+    pub(crate) denials: u32,
 }
 
 /// A pause that a relay asked for.
 #[derive(Clone, Copy)]
 pub(crate) struct Hold {
     pub(crate) until: Timestamp,
-    /// The mailbox was full: a sign of life of its reader ends the pause.
-    pub(crate) full: bool,
+    /// The mailbox was full or gone: a sign of life of its reader ends the pause.
+    pub(crate) reader: bool,
 }
 
 impl std::fmt::Debug for Memory {

@@ -1,8 +1,13 @@
 //! The outbox: what must still reach a contact. A content leaves it when it is delivered end to end; its sealed bytes are
 //! written before they are sent, and a retry sends the same bytes under the same id.
 
+use std::collections::BTreeSet;
+
 use sotto_crypto::{Padding, SealError, Session};
-use sotto_inner::{Content, FirstMessage, MailboxAddress, limits::TEXT_BYTES_MAX};
+use sotto_inner::{
+    Body, Content, FirstMessage, MailboxAddress,
+    limits::{TEXT_BYTES_MAX, UNRECEIPTED_PACKETS_MAX},
+};
 use sotto_outer::{Answer, Command, EnvelopeId, Send, limits::ENVELOPE_TTL_SECS};
 
 use crate::{
@@ -15,8 +20,12 @@ use crate::{
 
 /// Envelopes of one contact that are sent and not answered.
 const IN_FLIGHT_MAX: usize = 64;
-/// How long to wait before a mailbox that was denied is tried again.
-const DENIED_RETRY_SECS: u32 = 86_400;
+/// How long to wait before a mailbox that was denied is tried again, the first time; it doubles with each.
+const DENIED_RETRY_SECS_MIN: u32 = 60;
+/// The longest pause.
+const HOLD_SECS_MAX: u32 = 86_400;
+/// Packets sealed behind one handshake: a request is no conversation.
+const FRONTED_PACKETS_MAX: u64 = 16;
 /// The least that sealing anew after expiry waits beyond the envelope's time at the relay.
 const EXPIRY_SLACK_SECS: u64 = 3_600;
 
@@ -36,7 +45,7 @@ impl Work<'_> {
     pub(crate) fn enqueue(&mut self, contact: &ContactId, content: &Content, message: bool) -> Result<(), RowsError> {
         let sequence = self.count(b"outbox")?;
         let key = OutboxRow::key(contact, sequence);
-        let receipted = !matches!(content.body, sotto_inner::Body::Receipt { delivered: _ });
+        let receipted = !matches!(content.body, Body::Receipt { delivered: _ });
         let row = OutboxRow {
             id: content.id,
             content: SecretBytes::from(content.encode()),
@@ -124,7 +133,7 @@ impl Work<'_> {
         let Some((session_row, session)) = sealer else { return Ok(Sent::No) };
         let Some(target) = target(contact, session_row.front.as_ref()) else { return Ok(Sent::No) };
         if self.online(target.relay.identity()).is_none() {
-            self.want_relay(&target.relay);
+            self.want_peer_relay(&target.relay)?;
             return Ok(Sent::No);
         }
         if row.sealed.is_none() {
@@ -162,6 +171,7 @@ impl Work<'_> {
         let content = row.content.as_slice();
         let padding = match &session_row.front {
             None => Padding::Bucket,
+            Some(_) if session.sealed() >= FRONTED_PACKETS_MAX => return Ok(Sealing::Later),
             Some(front) if content.len() > sotto_crypto::first_content_capacity(&front.handshake) => {
                 return Ok(Sealing::TooLong);
             }
@@ -221,10 +231,10 @@ impl Work<'_> {
             (Answer::Denied, Some(_)) => self.on_denied(contact, sequence),
             (Answer::Full { retry_after_secs }, _) => self.hold_outbox(id, sequence, *retry_after_secs, true),
             (Answer::Busy { retry_after_secs }, _) => self.hold_outbox(id, sequence, *retry_after_secs, false),
-            (Answer::Refused { reason: _ }, Some(_)) => self.hold_outbox(id, sequence, DENIED_RETRY_SECS, false),
+            (Answer::Refused { reason: _ }, Some(_)) => self.hold_outbox(id, sequence, HOLD_SECS_MAX, false),
             (Answer::Denied | Answer::Refused { reason: _ }, None) => self.pump(contact),
             (Answer::Info(_) | Answer::Subscribed(_) | Answer::Bundle(_), _) => {
-                self.hold_outbox(id, sequence, DENIED_RETRY_SECS, false)
+                self.hold_outbox(id, sequence, HOLD_SECS_MAX, false)
             }
         }
     }
@@ -243,6 +253,7 @@ impl Work<'_> {
         if row.message {
             self.message_reached(&row.id, MessageStatus::Sent)?;
         }
+        self.memory.pumps.entry(contact.root).or_default().denials = 0;
         if contact.state == ContactState::Unreachable {
             self.enter(&mut contact, ContactState::Connected)?;
         }
@@ -261,26 +272,29 @@ impl Work<'_> {
             | ContactState::Unreachable
             | ContactState::LinkForged => {}
         }
-        self.hold_outbox(&contact.root, sequence, DENIED_RETRY_SECS, false)
+        let denials = &mut self.memory.pumps.entry(contact.root).or_default().denials;
+        let wait = DENIED_RETRY_SECS_MIN << (*denials).min(10);
+        *denials += 1;
+        self.hold_outbox(&contact.root, sequence, wait, true)
     }
 
     /// Sends nothing to a contact for a while, up to half as long again, so that many do not come back at once.
-    fn hold_outbox(&mut self, contact: &ContactId, sequence: u64, secs: u32, full: bool) -> Result<(), RowsError> {
-        let millis = u64::from(secs.max(1)) * 1_000;
+    fn hold_outbox(&mut self, contact: &ContactId, sequence: u64, secs: u32, reader: bool) -> Result<(), RowsError> {
+        let millis = u64::from(secs.clamp(1, HOLD_SECS_MAX)) * 1_000;
         let until = self.now.plus_millis(millis + self.jitter(millis / 2 + 1));
         let pump = self.memory.pumps.entry(*contact).or_default();
         pump.cursor = pump.cursor.min(sequence);
         if pump.hold.is_none_or(|held| held.until <= self.now) {
-            pump.hold = Some(Hold { until, full });
+            pump.hold = Some(Hold { until, reader });
             self.set_timer(until, &Timer::Outbox(*contact));
         }
         Ok(())
     }
 
-    /// A contact reads: there is room in a mailbox that was full.
+    /// A contact reads: there is room in a mailbox that was full, and one that was gone may be back.
     pub(crate) fn reader_is_back(&mut self, contact: &ContactId) {
         if let Some(pump) = self.memory.pumps.get_mut(contact)
-            && pump.hold.is_some_and(|hold| hold.full)
+            && pump.hold.is_some_and(|hold| hold.reader)
         {
             pump.hold = None;
         }
@@ -305,17 +319,44 @@ impl Work<'_> {
         self.pump(contact)
     }
 
-    /// Seals anew what was taken by a relay so long ago that it has expired there.
+    /// Seals anew what was taken by a relay so long ago that it has expired there. Where the window is full of what expired, only
+    /// a new session can tell what was received.
     pub(crate) fn revive_expired(&mut self) -> Result<(), RowsError> {
         let limit = u64::from(ENVELOPE_TTL_SECS) + EXPIRY_SLACK_SECS;
+        let mut revived = BTreeSet::new();
         for (key, mut row) in self.records::<OutboxRow>(&Range::all(), usize::MAX)? {
             let taken = row.sealed.as_ref().and_then(|sealed| sealed.taken);
             if taken.is_some_and(|taken| self.now.secs() >= taken + limit) {
                 row.sealed = None;
                 self.save(&key, &row);
-                let contact = contact_of(&key)?;
-                self.memory.pumps.entry(contact).or_default().cursor = 0;
-                self.pump_contact(&contact)?;
+                revived.insert(contact_of(&key)?);
+            }
+        }
+        for contact in revived {
+            self.memory.pumps.entry(contact).or_default().cursor = 0;
+            let Some(known) = self.contact(&contact)? else { continue };
+            let full = self
+                .active_session(&known)?
+                .is_some_and(|(_, session)| session.unreceipted() >= UNRECEIPTED_PACKETS_MAX);
+            if full {
+                self.want_repair(known)?;
+            }
+            self.pump_contact(&contact)?;
+        }
+        Ok(())
+    }
+
+    /// Takes contents out of a contact's outbox that something newer replaces.
+    pub(crate) fn drop_waiting(
+        &mut self,
+        contact: &ContactId,
+        replaced: impl Fn(&Body) -> bool,
+    ) -> Result<(), RowsError> {
+        for (key, row) in self.records::<OutboxRow>(&Range::prefix(contact.as_bytes()), usize::MAX)? {
+            let content = Content::decode(row.content.as_slice());
+            if content.is_ok_and(|content| replaced(&content.body)) {
+                self.delete(Table::OutboxIndex, row.id.as_bytes());
+                self.delete(Table::Outbox, &key);
             }
         }
         Ok(())

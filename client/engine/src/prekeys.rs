@@ -9,6 +9,7 @@ use sotto_inner::{
 
 use crate::{
     Range, RowsError, Table,
+    bundles::Pairs,
     record::{Account, CurrentPrekeys, OwnBundle, PrekeyRow, SecretBytes, TagRow},
     work::Work,
 };
@@ -82,7 +83,7 @@ impl Work<'_> {
             }
         }
         self.draw_prekeys(account)?;
-        self.republish_all()?;
+        self.republish_all(Pairs::Kept)?;
         self.refresh_repair_bundles()
     }
 
@@ -98,7 +99,9 @@ impl Work<'_> {
                 continue;
             }
             self.delete(Table::Prekey, &key);
-            self.delete_prefix(Table::Handshake, &row.public.body.id.0.to_be_bytes())?;
+            if row.public.body.kind == PrekeyKind::LastResort {
+                self.delete_prefix(Table::Handshake, &row.public.body.id.0.to_be_bytes())?;
+            }
             if let Some(bundle) = row.bundle
                 && let Some(mut own) = self.load::<OwnBundle>(bundle.as_bytes())?
             {

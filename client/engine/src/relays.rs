@@ -6,20 +6,46 @@ use sotto_outer::{
 
 use crate::{
     Change, Effect, Range, RelayProblem, RowsError,
-    memory::{Pending, Stage},
+    memory::{Pending, Question, Stage},
     record::{Contact, Known, OwnBundle, OwnMailbox},
+    timers::Timer,
     work::Work,
 };
 
+/// Relays connected at most.
+const RELAYS_MAX: usize = 256;
+/// The longest a relay's wish for patience is heeded.
+const RETRY_SECS_MAX: u32 = 3_600;
 /// Places tried for one relay.
 const RELAY_ADDRESSES_MAX: usize = 4;
 
 impl Work<'_> {
     /// Asks the driver for a connection, once for each place the relay is said to be at.
     pub(crate) fn want_relay(&mut self, relay: &RelayAddress) {
+        if self.memory.relays.len() >= RELAYS_MAX && !self.memory.relays.contains_key(relay.identity()) {
+            return;
+        }
         let addresses = &mut self.memory.relays.entry(*relay.identity()).or_default().addresses;
         if addresses.len() < RELAY_ADDRESSES_MAX && addresses.insert(relay.clone()) {
             self.effect(Effect::Connect(relay.clone()));
+        }
+    }
+
+    /// The same for a place that someone else named: where our own relay is, we know better.
+    pub(crate) fn want_peer_relay(&mut self, relay: &RelayAddress) -> Result<(), RowsError> {
+        let own = self.account()?.is_some_and(|account| account.relay.identity() == relay.identity());
+        if !own {
+            self.want_relay(relay);
+        }
+        Ok(())
+    }
+
+    /// A relay asked for patience: everything still to do there is tried again then.
+    pub(crate) fn retry_relay_later(&mut self, relay: &RelayIdentity, answer: &Answer) {
+        if let Answer::Busy { retry_after_secs } | Answer::Full { retry_after_secs } = answer {
+            let secs = u64::from((*retry_after_secs).clamp(1, RETRY_SECS_MAX));
+            let wait = secs * 1_000 + self.jitter(secs * 500);
+            self.set_timer(self.now.plus_millis(wait), &Timer::Relay(*relay));
         }
     }
 
@@ -27,7 +53,7 @@ impl Work<'_> {
     pub(crate) fn online(&self, relay: &RelayIdentity) -> Option<ConnectionNonce> {
         match self.memory.relays.get(relay)?.stage {
             Stage::Online(nonce) => Some(nonce),
-            Stage::Down | Stage::Asked(..) | Stage::Refused => None,
+            Stage::Down | Stage::Asked(_) | Stage::Refused => None,
         }
     }
 
@@ -50,10 +76,12 @@ impl Work<'_> {
         request
     }
 
-    pub(crate) fn on_connected(&mut self, relay: &RelayIdentity, exporter: Option<[u8; 32]>) {
+    pub(crate) fn on_connected(&mut self, address: &RelayAddress, exporter: Option<[u8; 32]>) {
+        let relay = address.identity();
         self.forget_connection(relay);
         let nonce = ConnectionNonce::from(self.random());
-        self.memory.relays.entry(*relay).or_default().stage = Stage::Asked(nonce, exporter);
+        let question = Question { nonce, place: address.place(), exporter };
+        self.memory.relays.entry(*relay).or_default().stage = Stage::Asked(question);
         self.transmit(relay, Command::Info(Info { version: VERSION, nonce }), Pending::Info);
     }
 
@@ -123,7 +151,7 @@ impl Work<'_> {
             Pending::Create(mailbox) => self.on_created(relay, &mailbox, &answer),
             Pending::Subscribe(mailboxes) => self.on_subscribed(relay, &mailboxes, &answer),
             Pending::Delete(target) => self.on_deleted(&target, &answer),
-            Pending::Publish(bundle) => self.on_published(&bundle, &answer),
+            Pending::Publish { bundle, pairs } => self.on_published(&bundle, pairs, &answer),
             Pending::Fetch(contact) => self.on_bundle(&contact, answer),
             Pending::Send { contact, sequence, envelope } => self.on_sent(&contact, sequence, &envelope, &answer),
         }
@@ -163,13 +191,15 @@ impl Work<'_> {
     }
 
     fn check_info(&self, relay: &RelayIdentity, info: InfoAnswer) -> Result<ConnectionNonce, RelayProblem> {
-        let Some(Stage::Asked(asked, exporter)) = self.memory.relays.get(relay).map(|memory| &memory.stage) else {
+        let Some(Stage::Asked(Question { nonce, place, exporter })) =
+            self.memory.relays.get(relay).map(|memory| &memory.stage)
+        else {
             return Err(RelayProblem::WrongIdentity);
         };
         if info.version != VERSION {
             return Err(RelayProblem::WrongVersion);
         }
-        let bytes = signed::welcome(relay, asked, &info.nonce, exporter.as_ref());
+        let bytes = signed::welcome(relay, place, nonce, &info.nonce, exporter.as_ref());
         if info.identity != *relay || sotto_crypto::verify_relay(relay, &bytes, &info.signature).is_err() {
             return Err(RelayProblem::WrongIdentity);
         }
@@ -177,7 +207,10 @@ impl Work<'_> {
     }
 
     /// Does everything that rows say is still to do at this relay.
-    fn resume_relay(&mut self, relay: &RelayIdentity) -> Result<(), RowsError> {
+    pub(crate) fn resume_relay(&mut self, relay: &RelayIdentity) -> Result<(), RowsError> {
+        if self.online(relay).is_none() {
+            return Ok(());
+        }
         let mut there = Vec::new();
         for (key, mailbox) in self.records::<OwnMailbox>(&Range::all(), usize::MAX)? {
             if mailbox.relay.identity() != relay {

@@ -18,6 +18,8 @@ use crate::{
 
 const SECS_PER_DAY: u64 = 86_400;
 const WAIT_DAYS_MAX: u32 = 32;
+/// Keys for repair that a contact gets in a day.
+const BUNDLES_A_DAY_MAX: u32 = 4;
 /// After this long without one, the delay begins anew.
 const QUIET_DAYS: u64 = 64;
 /// A repair after unopenable envelopes waits a random time up to this, so that no envelope is seen to have an answer.
@@ -25,8 +27,18 @@ const DELAY_MILLIS_MIN: u64 = 5_000;
 const DELAY_MILLIS_SPAN: u64 = 55_000;
 
 impl Work<'_> {
-    /// Hands a contact fresh keys for repair.
-    pub(crate) fn send_repair_bundle(&mut self, account: &Account, contact: &Contact) -> Result<(), RowsError> {
+    /// Hands a contact fresh keys for repair, in place of those that still wait in the outbox; a few a day at most.
+    pub(crate) fn send_repair_bundle(&mut self, account: &Account, contact: &mut Contact) -> Result<(), RowsError> {
+        let today = self.now.secs() / SECS_PER_DAY;
+        if contact.bundles_day != today {
+            (contact.bundles_day, contact.bundles) = (today, 0);
+        }
+        if contact.bundles >= BUNDLES_A_DAY_MAX {
+            return Ok(());
+        }
+        contact.bundles += 1;
+        self.save_contact(contact);
+        self.drop_waiting(&contact.root, |body| matches!(body, Body::Repair(_)))?;
         let current = self.current_prekeys(account)?;
         let tag = RepairTag::from(self.random());
         let bundle = RepairBundle {
@@ -45,7 +57,14 @@ impl Work<'_> {
     pub(crate) fn on_repair_bundle(&mut self, contact: &Contact, bundle: &RepairBundle) -> Result<bool, RowsError> {
         let (Some(manifest), Some(device)) = (&contact.manifest, contact.device) else { return Ok(false) };
         if sotto_crypto::verify_repair_bundle(manifest, device, bundle, self.now.secs()).is_err() {
-            return Ok(false);
+            // Authentic, and of no use any more: taken note of, so that it is not sent for ever.
+            return Ok(true);
+        }
+        if let Some(held) = self.get(Table::Meta, &peer_bundle_key(&contact.root))? {
+            let held: RepairBundle = decoded(&held)?;
+            if held.signed.body.created > bundle.signed.body.created {
+                return Ok(true);
+            }
         }
         self.put(Table::Meta, &peer_bundle_key(&contact.root), encoded(bundle));
         if contact.copied {
@@ -69,13 +88,24 @@ impl Work<'_> {
     /// A copy was noticed: what this state seals may be lost to the other one.
     pub(crate) fn repair_after_copy(&mut self, id: &ContactId) -> Result<(), RowsError> {
         let Some(mut contact) = self.contact(id)? else { return Ok(()) };
+        if contact.copied || self.now.secs().saturating_sub(contact.repaired_at) < SECS_PER_DAY {
+            // Told already; a relay that says so at every turn is not believed more often than once a day.
+            return Ok(());
+        }
+        self.happened(Happening::CopyNoticed { contact: Some(*id) })?;
+        contact.copied = true;
+        self.want_repair(contact)
+    }
+
+    /// Repairs as soon as it is allowed.
+    pub(crate) fn want_repair(&mut self, mut contact: Contact) -> Result<(), RowsError> {
         contact.copied = true;
         self.save_contact(&contact);
         let at = repair_allowed_at(&contact);
         if at <= self.now {
-            return self.start_repair(id);
+            return self.start_repair(&contact.root);
         }
-        self.set_timer(at, &Timer::Repair(*id));
+        self.set_timer(at, &Timer::Repair(contact.root));
         Ok(())
     }
 
@@ -194,7 +224,7 @@ impl Work<'_> {
         contact.copied = false;
         self.save_contact(&contact);
         self.happened(Happening::SessionRepaired { contact: contact.root })?;
-        self.send_repair_bundle(account, &contact)?;
+        self.send_repair_bundle(account, &mut contact)?;
         let root = contact.root;
         self.receive(account, contact, opened, Origin::Session)?;
         match self.contact(&root)? {

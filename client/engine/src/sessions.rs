@@ -2,6 +2,8 @@
 //!
 //! What a seal or an open gives is written with its message in one batch; nothing of it leaves before the commit. [SES-7]
 
+use std::cell::RefCell;
+
 use sotto_crypto::{ChainId, OpenError, Opened, Session, SkippedChanges, SkippedKey, SkippedKeys};
 use sotto_inner::limits::ARCHIVED_SESSIONS_MAX;
 
@@ -10,6 +12,9 @@ use crate::{
     record::{Contact, Front, SecretBytes, SessionRow},
     work::{Transaction, Work},
 };
+
+/// How long a handshake of ours may stay unanswered before another session takes its place.
+const UNANSWERED_SECS: u64 = 86_400;
 
 /// Why a packet was not opened: the database, or the packet.
 pub(crate) enum Unopened {
@@ -27,13 +32,21 @@ impl From<RowsError> for Unopened {
 struct SkippedRows<'a, 'w> {
     transaction: &'a Transaction<'w>,
     session: [u8; 32],
+    /// A row that could not be read: then nothing may be concluded from its absence.
+    unreadable: RefCell<Option<RowsError>>,
 }
 
 impl SkippedKeys for SkippedRows<'_, '_> {
     fn get(&self, chain: ChainId, n: u32) -> Option<SkippedKey> {
-        // An unreadable row means the packet does not open; the database's own error shows with the next read.
-        let row = self.transaction.get(Table::SkippedKey, &skipped_key(&self.session, chain, Some(n))).ok()??;
-        SkippedKey::from_bytes(&row).ok()
+        let row = self.transaction.get(Table::SkippedKey, &skipped_key(&self.session, chain, Some(n)));
+        let key = row.and_then(|row| {
+            let key = row.map(|row| SkippedKey::from_bytes(&row)).transpose();
+            key.map_err(|_| RowsError("a skipped key is damaged".to_owned()))
+        });
+        key.unwrap_or_else(|error| {
+            self.unreadable.replace(Some(error));
+            None
+        })
     }
 }
 
@@ -93,17 +106,35 @@ impl Work<'_> {
         packet: &[u8],
     ) -> Result<([u8; 32], Opened), Unopened> {
         let id = *session.id().as_bytes();
-        let skipped = SkippedRows { transaction: &self.transaction, session: id };
-        let staged = session.open(packet, self.now.secs(), &skipped).map_err(Unopened::Packet)?;
+        let unreadable = RefCell::new(None);
+        let skipped = SkippedRows { transaction: &self.transaction, session: id, unreadable };
+        let staged = session.open(packet, self.now.secs(), &skipped);
+        if let Some(error) = skipped.unreadable.into_inner() {
+            return Err(Unopened::Rows(error));
+        }
+        let staged = staged.map_err(Unopened::Packet)?;
         let (next, changes, opened) = staged.into_parts();
         if row.front.take().is_some() {
             // The first reply: the peer has the handshake.
             contact.active = Some(id);
             self.save_contact(contact);
+        } else if self.active_is_unanswered(contact)? && contact.active != Some(id) {
+            // Ours was never answered, and this one is alive: what waits goes through it.
+            contact.active = Some(id);
+            contact.reseal = true;
+            self.save_contact(contact);
         }
         self.save_session(&contact.root, row, &next);
         self.save_skipped(&id, changes)?;
         Ok((id, opened))
+    }
+
+    /// Whether the session that seals waits for its first reply since more than a day.
+    fn active_is_unanswered(&self, contact: &Contact) -> Result<bool, RowsError> {
+        let active = self.active_session(contact)?;
+        Ok(active.is_some_and(|(row, _)| {
+            row.front.is_some() && self.now.secs().saturating_sub(row.created) >= UNANSWERED_SECS
+        }))
     }
 
     pub(crate) fn save_session(&mut self, contact: &ContactId, row: SessionRow, session: &Session) {
@@ -165,7 +196,7 @@ impl Work<'_> {
         let theirs = *session.id().as_bytes();
         let ours_wins = match self.active_session(contact)? {
             Some((row, ours)) => {
-                let fresh = self.now.secs().saturating_sub(row.created) < 86_400;
+                let fresh = self.now.secs().saturating_sub(row.created) < UNANSWERED_SECS;
                 row.front.is_some() && fresh && *ours.id().as_bytes() < theirs
             }
             None => false,

@@ -1,6 +1,7 @@
 //! What to do when: timers are rows, so that they outlive the process, and one wake-up is asked for, the earliest.
 
 use minicbor::{Decode, Encode};
+use sotto_outer::RelayIdentity;
 
 use crate::{
     ContactId, Effect, Order, Range, Rows, RowsError, Table, Timestamp,
@@ -29,6 +30,9 @@ pub(crate) enum Timer {
     /// Rotate, expire, forget.
     #[n(4)]
     Housekeeping,
+    /// Try again what a relay was too busy for.
+    #[n(5)]
+    Relay(#[n(0)] RelayIdentity),
 }
 
 impl Work<'_> {
@@ -48,6 +52,7 @@ impl Work<'_> {
                 Timer::Outbox(contact) => self.resume_outbox(&contact)?,
                 Timer::Request(contact) => self.repeat_request(&contact)?,
                 Timer::Housekeeping => self.keep_house()?,
+                Timer::Relay(relay) => self.resume_relay(&relay)?,
             }
         }
         Ok(())

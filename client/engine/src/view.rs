@@ -65,7 +65,7 @@ pub enum MessageStatus {
 }
 
 /// The account, as its owner sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AccountView {
     /// Its root.
     pub root: ContactId,
@@ -75,8 +75,15 @@ pub struct AccountView {
     pub relay: RelayAddress,
 }
 
+/// Tells nothing of what it holds.
+impl std::fmt::Debug for AccountView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AccountView(..)")
+    }
+}
+
 /// A contact.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ContactView {
     /// Their root.
     pub id: ContactId,
@@ -94,8 +101,15 @@ pub struct ContactView {
     pub unread: u64,
 }
 
+/// Tells nothing of what it holds.
+impl std::fmt::Debug for ContactView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ContactView(..)")
+    }
+}
+
 /// A message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MessageView {
     /// Its conversation.
     pub chat: ContactId,
@@ -111,6 +125,13 @@ pub struct MessageView {
     pub status: MessageStatus,
     /// The text.
     pub text: String,
+}
+
+/// Tells nothing of what it holds.
+impl std::fmt::Debug for MessageView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MessageView(..)")
+    }
 }
 
 /// Numbers for a status line.

@@ -178,8 +178,10 @@ impl Rows for Transaction<'_> {
         }
         // Rows below that were overwritten or deleted here must not use up the limit.
         let below = self.rows.scan(table, range, order, limit.saturating_add(written.len()))?;
-        let mut merged: Vec<(Vec<u8>, Value)> =
-            below.into_iter().filter(|(key, _)| !written.iter().any(|(changed, _)| changed == key)).collect();
+        let mut merged: Vec<(Vec<u8>, Value)> = below
+            .into_iter()
+            .filter(|(key, _)| written.binary_search_by(|(changed, _)| (*changed).cmp(key)).is_err())
+            .collect();
         merged.extend(written.into_iter().filter_map(|(key, value)| Some((key.to_vec(), value?.clone()))));
         merged.sort_by(|a, b| a.0.cmp(&b.0));
         if order == Order::Descending {

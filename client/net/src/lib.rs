@@ -1,7 +1,7 @@
 //! Connections to relays: one task a relay that dials, proves the pin, carries frames both ways and dials again.
 //!
-//! Nothing here knows what a frame means or who may read it. Memory is bounded: a reader that is slow to take events makes
-//! its relays wait, and a relay that is slow to take frames loses its connection.
+//! Nothing here knows what a frame means or who may read it. Memory is bounded: a reader that is slow to take events
+//! makes its relays wait, and a relay that is slow to take frames loses its connection.
 //!
 //! ```no_run
 //! # async fn example(address: sotto_outer::RelayAddress) {

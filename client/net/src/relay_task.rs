@@ -8,8 +8,8 @@
 //!            └────────────────── stop ──────────────────────────┴──► goodbye, end
 //! ```
 //!
-//! Each connection has a number. An order names the one it is meant for, and is dropped once that one is gone: what was signed for
-//! one connection never leaves on the next.
+//! Each connection has a number. An order names the one it is meant for, and is dropped once that one is gone: what was
+//! signed for one connection never leaves on the next.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -93,7 +93,8 @@ pub struct RelayTask {
 }
 
 impl RelayTask {
-    /// Begins to dial, on the current Tokio runtime. `events` is where everything arrives; while it is full, the relay waits.
+    /// Begins to dial, on the current Tokio runtime. `events` is where everything arrives; while it is full, the relay
+    /// waits.
     #[must_use]
     pub fn spawn(address: RelayAddress, events: mpsc::Sender<NetEvent>) -> Self {
         let (orders, inbox) = mpsc::channel(ORDERS_MAX);
@@ -114,14 +115,14 @@ impl RelayTask {
         Self { addresses, orders, overflow, hurry, probe, task: tokio::spawn(worker.run()) }
     }
 
-    /// Another place where the same relay is said to be. Each is dialled in turn until one is the relay: whoever tells us a
-    /// wrong place keeps us from none of the others.
+    /// Another place where the same relay is said to be. Each is dialled in turn until one is the relay: whoever tells
+    /// us a wrong place keeps us from none of the others.
     pub fn also_at(&self, address: RelayAddress) {
         self.addresses.add(address);
     }
 
-    /// Sends a frame on this connection; if that one is gone, drops it. If the relay takes frames slower than they come, its
-    /// connection is given up, and what was ordered for it is dropped.
+    /// Sends a frame on this connection; if that one is gone, drops it. If the relay takes frames slower than they
+    /// come, its connection is given up, and what was ordered for it is dropped.
     pub fn transmit(&self, connection: ConnectionNumber, frame: ClientFrame) {
         self.order(Order::Transmit(connection, frame));
     }

@@ -14,7 +14,7 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, info: &
         version: VERSION,
         identity: *core.identity.public(),
         nonce: connection.nonce,
-        signature: core.identity.welcome(&info.nonce, &connection.nonce),
+        signature: core.identity.welcome(&core.config.place, &info.nonce, &connection.nonce),
         limits: core.config.limits.clone(),
     };
     turn.answer(asker, Answer::Info(answer));
@@ -37,7 +37,7 @@ mod tests {
         let mut house = House::new();
         let conn = house.open();
         let Answer::Info(answer) = house.ask(conn, ask(VERSION)) else { panic!("no info") };
-        let bytes = signed::welcome(&answer.identity, &ConnectionNonce::from([9; 32]), &answer.nonce, None);
+        let bytes = signed::welcome(&answer.identity, b"", &ConnectionNonce::from([9; 32]), &answer.nonce, None);
         let key = VerifyingKey::from_bytes(answer.identity.as_bytes()).unwrap();
         assert!(key.verify_strict(&bytes, &Signature::from_bytes(answer.signature.as_bytes())).is_ok());
     }

@@ -93,6 +93,8 @@ pub struct Context<'a> {
 /// The numbers a host may choose.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Where clients reach this relay ([`sotto_outer::RelayAddress::place`]); empty is nowhere, and no client believes it.
+    pub place: Vec<u8>,
     /// What `info` tells.
     pub limits: Limits,
     /// Envelopes a contact mailbox holds.
@@ -120,6 +122,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            place: Vec::new(),
             limits: Limits {
                 mailbox_envelopes_max: limits::MAILBOX_ENVELOPES_MAX,
                 mailbox_bytes_max: limits::MAILBOX_BYTES_MAX,

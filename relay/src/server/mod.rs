@@ -34,7 +34,8 @@ use axum::{
     routing::get,
 };
 use axum_server::{Handle, accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
-use sotto_outer::limits::FRAME_BYTES_MAX;
+use hyper_util::rt::TokioTimer;
+use sotto_outer::{RelayAddress, Tls, limits::FRAME_BYTES_MAX};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -54,6 +55,8 @@ const READ_BUFFER_BYTES: usize = 4 * 1024;
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// Frames from all connections that wait for the core.
 const EVENTS_MAX: usize = 1_024;
+/// How long a client may take to ask for its WebSocket.
+const HTTP_HEADER_SECS: u64 = 10;
 /// How long an orderly end may take.
 const DRAIN_SECS: u64 = 10;
 /// How long HTTP requests may finish while the relay ends.
@@ -75,6 +78,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where `/metrics` is, if anywhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// Host and port as clients reach this relay; absent: as it listens.
+    pub public: Option<(String, u16)>,
     /// How the port is protected.
     pub transport: Transport,
     /// The rules' numbers.
@@ -119,6 +124,18 @@ struct House {
     metrics: Arc<Metrics>,
 }
 
+/// Where clients reach this relay, as `info` proves it. A host that no address can name leaves it nowhere: `config` refuses such a one.
+fn place(settings: &Settings, identity: &Identity, bound: SocketAddr) -> Vec<u8> {
+    let tls = match settings.transport {
+        Transport::OwnTls => Tls::Own,
+        Transport::Plain => Tls::Off,
+    };
+    let (host, port) = settings.public.clone().unwrap_or_else(|| (bound.ip().to_string(), bound.port()));
+    // Port 0 stands for whatever port the system chose.
+    let port = if port == 0 { bound.port() } else { port };
+    RelayAddress::new(&host, port, tls, *identity.public()).map(|address| address.place()).unwrap_or_default()
+}
+
 impl<S: Storage> Relay<S> {
     /// Opens the ports and serves until [`Self::drain`].
     ///
@@ -143,7 +160,8 @@ impl<S: Storage> Relay<S> {
         let writer = tokio::spawn(writer::run(storage, ops_waiting, outcomes, Arc::clone(&metrics)));
         let (events, events_waiting) = mpsc::channel(EVENTS_MAX);
         let (drain, draining) = watch::channel(false);
-        let core = Core::new(settings.core, identity);
+        let config = Config { place: place(&settings, &identity, address), ..settings.core };
+        let core = Core::new(config, identity);
         let hub = hub::Hub::new(core, ops, settings.disk, Arc::clone(&metrics));
         let hub = tokio::spawn(hub.run(events_waiting, outcomes_waiting, draining.clone()));
 
@@ -198,10 +216,12 @@ fn local(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, StartE
 }
 
 fn serve(listener: TcpListener, router: Router, tls: Option<Arc<rustls::ServerConfig>>, handle: Handle<SocketAddr>) {
-    let server = match axum_server::from_tcp(listener) {
+    let mut server = match axum_server::from_tcp(listener) {
         Ok(server) => server.http1_only().handle(handle),
         Err(error) => return tracing::error!(kind = %error.kind(), "a port cannot be served"),
     };
+    let http = server.http_builder();
+    http.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(HTTP_HEADER_SECS));
     let service = router.into_make_service();
     match tls {
         Some(config) => {

@@ -103,6 +103,17 @@ impl RelayAddress {
         &self.identity
     }
 
+    /// What the relay signs of where it was reached: how the transport is protected, then the authority. Whoever names another place
+    /// for the same identity, to stand in between, is found out by it.
+    pub fn place(&self) -> Vec<u8> {
+        let tls = match self.tls {
+            Tls::Own => 0,
+            Tls::Acme => 1,
+            Tls::Off => 2,
+        };
+        [&[tls], self.authority().as_bytes()].concat()
+    }
+
     /// `HOST:PORT`, an IPv6 literal in brackets.
     pub fn authority(&self) -> String {
         if self.host.contains(':') {

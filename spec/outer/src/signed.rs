@@ -48,10 +48,12 @@ pub fn publish(relay: &RelayIdentity, nonce: &ConnectionNonce, publish: &Publish
     bytes
 }
 
-/// What a relay signs to prove its identity: label, its identity, the client's nonce, its own nonce for the connection, and
-/// the TLS exporter (RFC 9266 `EXPORTER-Channel-Binding`) where it ends TLS itself under a public certificate, else 32 bytes of zero.
+/// What a relay signs to prove its identity: label, its identity, its own nonce for the connection, the client's nonce, the TLS
+/// exporter (RFC 9266 `EXPORTER-Channel-Binding`) where it ends TLS itself under a public certificate, else 32 bytes of zero, and
+/// where clients reach it ([`crate::RelayAddress::place`]): a client that dialled another place refuses, for someone stands in between.
 pub fn welcome(
     relay: &RelayIdentity,
+    place: &[u8],
     client_nonce: &ConnectionNonce,
     nonce: &ConnectionNonce,
     exporter: Option<&[u8; 32]>,
@@ -59,6 +61,7 @@ pub fn welcome(
     let mut bytes = preamble(labels::WELCOME, relay, nonce);
     bytes.extend_from_slice(client_nonce.as_bytes());
     bytes.extend_from_slice(exporter.unwrap_or(&[0; 32]));
+    bytes.extend_from_slice(place);
     bytes
 }
 

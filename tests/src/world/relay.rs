@@ -85,7 +85,8 @@ impl Relay {
 
     pub(super) fn start(&mut self) {
         self.life += 1;
-        self.core = Some(Core::new(self.config.clone(), Identity::from_secret(&self.secret)));
+        let config = Config { place: self.address.place(), ..self.config.clone() };
+        self.core = Some(Core::new(config, Identity::from_secret(&self.secret)));
     }
 
     /// Ends the process at once: its memory is lost, and of its writes what was not durable.

@@ -8,7 +8,7 @@ use super::{Record, SecretBytes};
 use crate::Table;
 
 /// Who this profile is. One row.
-#[derive(Debug, Encode, Decode)]
+#[derive(Encode, Decode)]
 #[cbor(map)]
 pub struct Account {
     /// The root's private key.
@@ -32,6 +32,13 @@ pub struct Account {
     /// The bundle behind the contact address.
     #[n(6)]
     pub address: BundleId,
+}
+
+/// Tells nothing of what it holds.
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Account(..)")
+    }
 }
 
 impl Account {

@@ -8,7 +8,7 @@ use super::Record;
 use crate::{ContactId, ContactState, Table};
 
 /// One contact. Its key is the root.
-#[derive(Clone, Debug, Encode, Decode)]
+#[derive(Clone, Encode, Decode)]
 #[cbor(map)]
 pub struct Contact {
     /// Who.
@@ -45,7 +45,7 @@ pub struct Contact {
     #[n(10)]
     #[cbor(with = "minicbor::bytes")]
     pub active: Option<[u8; 32]>,
-    /// Whether this state was found to be a copy since the last repair with them.
+    /// Whether only a new session helps: this state was found to be a copy, or its window is full of what expired.
     #[n(11)]
     pub copied: bool,
     /// Distinct envelopes that did not open since the last that did.
@@ -69,6 +69,25 @@ pub struct Contact {
     /// Messages that came before we accepted.
     #[n(18)]
     pub unaccepted: u32,
+    /// The outbox is to be sealed anew: another session took over.
+    #[n(19)]
+    pub reseal: bool,
+    /// The day of the last keys for repair that we handed out, and how many that day.
+    #[n(20)]
+    pub bundles_day: u64,
+    /// See above.
+    #[n(21)]
+    pub bundles: u32,
+    /// When the last request was made, Unix seconds.
+    #[n(22)]
+    pub requested_at: u64,
+}
+
+/// Tells nothing of what it holds.
+impl std::fmt::Debug for Contact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Contact(..)")
+    }
 }
 
 impl Contact {
@@ -94,6 +113,10 @@ impl Contact {
             receipts_due: None,
             attempts: 0,
             unaccepted: 0,
+            reseal: false,
+            bundles_day: 0,
+            bundles: 0,
+            requested_at: 0,
         }
     }
 

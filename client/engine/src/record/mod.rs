@@ -25,6 +25,18 @@ pub use prekey::{PrekeyRow, TagRow};
 pub use secret::SecretBytes;
 pub use session::{Front, SessionRow};
 
+/// Counts bytes.
+struct Length(usize);
+
+impl minicbor::encode::Write for Length {
+    type Error = std::convert::Infallible;
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.0 += bytes.len();
+        Ok(())
+    }
+}
+
 /// A type that is kept as rows of one table.
 pub trait Record: Encode<()> + for<'b> Decode<'b, ()> {
     /// Where its rows lie.
@@ -32,7 +44,12 @@ pub trait Record: Encode<()> + for<'b> Decode<'b, ()> {
 
     /// The row's bytes.
     fn to_row(&self) -> Value {
-        Zeroizing::new(minicbor::to_vec(self).expect("writing to a Vec cannot fail"))
+        // Measured first: a buffer that grows leaves pieces of secrets behind.
+        let mut length = Length(0);
+        minicbor::encode(self, &mut length).expect("counting cannot fail");
+        let mut row = Zeroizing::new(Vec::with_capacity(length.0));
+        minicbor::encode(self, &mut *row).expect("writing to a Vec cannot fail");
+        row
     }
 
     /// Reads a row back.
