@@ -30,6 +30,7 @@ pub(super) fn mirror(session: &Session) -> Option<Session> {
             NEXT_RECEIVING => fields[NEXT_SENDING].to_vec(),
             OLD => vec![EMPTY_ARRAY],
             NEXT_RUN | SEALED | RECEIPTED | SEALED_BEFORE => vec![0],
+            STEP_DUE => vec![FALSE],
             _ => fields[key].to_vec(),
         };
         e.u64(key as u64).expect("writing to a Vec cannot fail");
@@ -49,9 +50,11 @@ const NEXT_RUN: usize = 13;
 const SEALED: usize = 14;
 const RECEIPTED: usize = 15;
 const SEALED_BEFORE: usize = 16;
+const STEP_DUE: usize = 17;
 
 const NULL: &[u8] = &[0xf6];
 const EMPTY_ARRAY: u8 = 0x80;
+const FALSE: u8 = 0xf4;
 const MAP_OF_4: u8 = 0xa4;
 const MAP_OF_5: u8 = 0xa5;
 

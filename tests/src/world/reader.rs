@@ -18,7 +18,6 @@ use sotto_inner::{FirstMessage, PrekeyId, PrekeyKind};
 use sotto_outer::{Create, MailboxKind, ReceiveId, SendId};
 
 use super::{
-    chance::Chance,
     client::{Client, ClientId},
     mirror::mirror,
     rows::MemoryRows,

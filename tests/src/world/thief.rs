@@ -10,7 +10,7 @@ use sotto_crypto::{ChainId, Session, SessionId, SkippedChanges, SkippedKey, Skip
 use sotto_engine::{Table, record::Record, record::SessionRow};
 use sotto_inner::{Body, Content, ContentId};
 
-use super::{chance::Chance, client::ClientId, mirror::mirror, rows::MemoryRows};
+use super::{client::ClientId, mirror::mirror, rows::MemoryRows};
 
 /// Which way a packet goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +25,12 @@ pub struct Thief {
     pub(super) victim: ClientId,
     incoming: Vec<Ear>,
     outgoing: Vec<Ear>,
-    chance: Chance,
     texts: BTreeSet<ContentId>,
 }
 
 impl Thief {
     /// Takes all that a profile has.
-    pub(super) fn new(seed: u64, number: u64, victim: ClientId, stolen: &MemoryRows) -> Self {
+    pub(super) fn new(victim: ClientId, stolen: &MemoryRows) -> Self {
         let sessions = || {
             stolen.table(Table::Session).map(|(_, row)| {
                 let row = SessionRow::from_row(row).expect("a record of the engine reads back");
@@ -48,7 +47,6 @@ impl Thief {
             victim,
             incoming: incoming.collect(),
             outgoing: outgoing.map(|session| Ear { skipped: BTreeMap::new(), session }).collect(),
-            chance: Chance::fork(seed, "thief", number),
             texts: BTreeSet::new(),
         }
     }
@@ -60,7 +58,7 @@ impl Thief {
             Direction::FromVictim => &mut self.outgoing,
         };
         for ear in ears {
-            let Some(content) = ear.open(&mut self.chance, packet, now) else { continue };
+            let Some(content) = ear.open(packet, now) else { continue };
             if let Ok(Content { id, time: _, body: Body::Text { .. } }) = Content::decode(&content) {
                 self.texts.insert(id);
             }
@@ -81,7 +79,7 @@ struct Ear {
 }
 
 impl Ear {
-    fn open(&mut self, chance: &mut Chance, packet: &[u8], now: u64) -> Option<Vec<u8>> {
+    fn open(&mut self, packet: &[u8], now: u64) -> Option<Vec<u8>> {
         let staged = self.session.open(packet, now / 1_000, &Kept(&self.skipped)).ok()?;
         let (session, SkippedChanges { put, delete: _, delete_chains: _ }, opened) = staged.into_parts();
         self.session = session;
