@@ -1,9 +1,12 @@
 //! The code and `spec/` say the same. See `sotto_tests::conformance`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sotto_outer::ClientFrame;
-use sotto_tests::conformance::{Case, cases, inner, outer, registry, schema, value::Value};
+use sotto_tests::{
+    conformance::{Case, cases, chapters, inner, outer, registry, schema, value::Value},
+    layering::root,
+};
 
 /// Checks every case and prints how much each was asked.
 fn agree(cases: &[Case]) {
@@ -100,4 +103,46 @@ fn reserved_commands_are_refused() {
         let frame = Value::Array(vec![Value::Uint(1), command]).encode();
         assert!(ClientFrame::decode(&frame).is_err(), "command {number} is to come");
     }
+}
+
+#[test]
+fn every_test_that_a_chapter_names_exists() {
+    let functions = chapters::functions();
+    for (name, text) in chapters::chapters() {
+        let missing: Vec<_> =
+            chapters::quoted_tests(&text).into_iter().filter(|test| !functions.contains(test)).collect();
+        assert!(missing.is_empty(), "{name} names {missing:?}");
+    }
+}
+
+#[test]
+fn every_file_that_a_chapter_names_exists() {
+    for (name, text) in chapters::chapters() {
+        let is_path = |text: &String| text.contains('/') && text.contains('.') && !text.contains([' ', ':', '#']);
+        for path in chapters::quoted(&text).into_iter().filter(is_path) {
+            assert!(root().join(&path).exists(), "{name} names {path}");
+        }
+    }
+}
+
+#[test]
+fn every_rule_that_is_cited_is_written() {
+    let chapters = chapters::chapters();
+    let written: BTreeSet<_> = chapters.values().flat_map(|text| chapters::defined(text)).collect();
+    assert!(written.contains("SES-7") && written.contains("REL-1"), "the rules are found");
+    for (name, text) in &chapters {
+        let lost: Vec<_> = chapters::cited(text).difference(&written).cloned().collect();
+        assert!(lost.is_empty(), "{name} cites {lost:?}");
+    }
+    for (rule, source) in chapters::cited_by_sources() {
+        assert!(written.contains(&rule), "{} cites {rule}", source.display());
+    }
+}
+
+#[test]
+fn the_sizes_of_the_worked_run_are_true() {
+    let told = chapters::sizes(&chapters::chapters()["01-overview.md"]);
+    let real: BTreeMap<String, usize> =
+        outer::worked_run().into_iter().map(|(name, len)| (name.to_owned(), len)).collect();
+    assert_eq!(told, real);
 }

@@ -9,7 +9,7 @@
 //!                                             └─ opens nowhere: counted, its digest kept ──► ack
 //! ```
 //!
-//! The ack leaves after the commit, so what a relay deletes is on our disk. [REL-ACK] An envelope that does not open changes
+//! The ack leaves after the commit, so what a relay deletes is on our disk. [REL-14] An envelope that does not open changes
 //! nothing but its digest and the contact's count.
 
 use sotto_crypto::{OpenError, Opened};

@@ -1,7 +1,7 @@
 //! Own mailboxes: made, subscribed under a lease, made anew when a relay lost them, deleted.
 //!
 //! A lease is drawn at each start and durable before it is shown; whoever shows another one than the relay holds is a copy
-//! or a restored state. [SES-LEASE]
+//! or a restored state. [SES-26]
 
 use sotto_crypto::OwnerKeys;
 use sotto_outer::{

@@ -6,7 +6,9 @@
 //!
 //! - [`value`] and [`mutate`] change examples, [`schema`] asks the CDDL.
 //! - [`outer`] and [`inner`] have the types; [`registry`] compares the numbers of `spec/registry.toml` with the code's.
+//! - [`chapters`] looks after what the prose cites.
 
+pub mod chapters;
 pub mod inner;
 pub mod mutate;
 pub mod outer;

@@ -110,7 +110,10 @@ fn replacements(item: &Value) -> Vec<(String, Value)> {
             all.push(("a map for a list".into(), Value::Map(vec![])));
             if let Some((last, shorter)) = items.split_last() {
                 all.push(("the last item missing".into(), Value::Array(shorter.to_vec())));
-                all.push(("one item more".into(), Value::Array([items.as_slice(), std::slice::from_ref(last)].concat())));
+                all.push((
+                    "one item more".into(),
+                    Value::Array([items.as_slice(), std::slice::from_ref(last)].concat()),
+                ));
             }
             if is_list(items) {
                 all.extend(

@@ -5,6 +5,7 @@
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use sotto_inner::limits::FIRST_MESSAGE_BYTES;
 use sotto_outer::{
     Ack, Answer, Bundle, CapabilityHash, ClientFrame, Command, ConnectionNonce, Create, Delete, Deliver, Fetch, Info,
     InfoAnswer, LeaseOutcome, Limits, MailboxKind, Publish, RefusedReason, RelayAddress, RelayFrame, Send, Subscribe,
@@ -182,4 +183,47 @@ fn relay_addresses() -> Vec<(&'static str, Vec<u8>)> {
     ]
     .map(|(name, address)| (name, codec::encode(&address)))
     .into()
+}
+
+/// The frames of a first contact and one message, with request numbers below 24, and how long each is.
+pub fn worked_run() -> Vec<(&'static str, usize)> {
+    let example = |name: &str| {
+        let (_, bytes) = client_frames().into_iter().find(|(other, _)| *other == name).expect("an example");
+        ClientFrame::decode(&bytes).expect("an example is a frame").command
+    };
+    let ask = |command| ClientFrame { request: 1, command }.encode().len();
+    let answer = |name: &str| {
+        let (_, bytes) = relay_frames().into_iter().find(|(other, _)| *other == name).expect("an example");
+        match RelayFrame::decode(&bytes).expect("an example is a frame") {
+            RelayFrame::Answer { request: _, answer } => RelayFrame::Answer { request: 1, answer }.encode().len(),
+            other @ (RelayFrame::Deliver(_) | RelayFrame::CaughtUp { .. }) => other.encode().len(),
+        }
+    };
+    let first_message = match example("send") {
+        Command::Send(send) => Command::Send(Send { payload: vec![0; FIRST_MESSAGE_BYTES], ..send }),
+        other => other,
+    };
+    let publish = match example("publish all") {
+        Command::Publish(publish) => {
+            let pairs = vec![vec![14; limits::BUNDLE_PART_BYTES].into(); limits::PUBLISH_PAIRS_MAX];
+            Command::Publish(Publish { pairs, ..publish })
+        }
+        other => other,
+    };
+    let subscribed = Answer::Subscribed(Subscribed { outcomes: vec![LeaseOutcome::Same] });
+    vec![
+        ("info", ask(example("info"))),
+        ("answer to info", answer("info")),
+        ("create", ask(example("create pairwise"))),
+        ("subscribe to one mailbox, for the first time", ask(example("subscribe"))),
+        ("answer to subscribe", RelayFrame::Answer { request: 1, answer: subscribed }.encode().len()),
+        ("publish with 25 one-time parts", ask(publish)),
+        ("fetch", ask(example("fetch"))),
+        ("answer to fetch", answer("bundle with a pair")),
+        ("send of a first message", ask(first_message)),
+        ("send of the smallest packet", ask(example("send"))),
+        ("deliver of the smallest packet", answer("deliver")),
+        ("ack of one envelope", ask(example("ack"))),
+        ("done", answer("done")),
+    ]
 }
