@@ -9,6 +9,24 @@
 //! - [`storage`] keeps what must last: SQLite for real, memory for a simulated world.
 //! - [`server`] puts the core on a network.
 //! - [`cli`] is what a host types.
+//!
+//! ```
+//! use rand_core::SeedableRng;
+//! use sotto_outer::{ClientFrame, Command, Info, VERSION};
+//! use sotto_relay::{
+//!     Identity, Timestamp,
+//!     core::{Config, Conn, Context, Core, Input, Output},
+//! };
+//!
+//! let mut core = Core::new(Config::default(), Identity::from_secret(&[7; 32]));
+//! let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+//! let mut cx = Context { now: Timestamp::from_millis(0), rng: &mut rng };
+//! let alice = Conn(1);
+//! core.handle(&mut cx, Input::Opened(alice));
+//! let info = Command::Info(Info { version: VERSION, nonce: [1; 32].into() });
+//! let outputs = core.handle(&mut cx, Input::Frame(alice, ClientFrame { request: 1, command: info }));
+//! assert!(matches!(outputs[..], [Output::Reply(conn, _)] if conn == alice));
+//! ```
 
 mod access;
 pub mod cli;

@@ -2,7 +2,7 @@
 //! in batches of whatever waits, `synchronous=FULL`.
 //!
 //! A sender's message is 8 bytes of id and a payload; it is answered with the id when it is committed, and goes to the
-//! reader of the same number as it came. A reader's message is ids; they are deleted, and nothing is answered.
+//! reader of the same number under the row's own id. A reader's message is row ids; they are deleted, and nothing is answered.
 
 use std::{
     collections::HashMap,
@@ -24,7 +24,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use sqlx::{
-    AssertSqlSafe, Connection, SqliteConnection,
+    AssertSqlSafe, ConnectOptions, Connection, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::{
@@ -48,8 +48,15 @@ pub(crate) struct Router {
 }
 
 enum Work {
-    Insert { message: Bytes, pair: u64, sender: Outbox },
+    Insert(Insert),
     Delete(Bytes),
+}
+
+struct Insert {
+    /// As it came, under the sender's id.
+    message: Bytes,
+    pair: u64,
+    sender: Outbox,
 }
 
 #[derive(Clone)]
@@ -84,7 +91,11 @@ pub(crate) fn serve(dir: &FilePath) {
             .filename(dir.join("bare.db"))
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
+            .synchronous(SqliteSynchronous::Full)
+            // As the relay has it, so that only what they do differs.
+            .pragma("wal_autocheckpoint", "8000")
+            .pragma("cache_size", "-32000")
+            .disable_statement_logging();
         let mut connection = SqliteConnection::connect_with(&options).await.expect("a database");
         let create = sqlx::query("CREATE TABLE message (id INTEGER PRIMARY KEY, payload BLOB NOT NULL)");
         create.execute(&mut connection).await.expect("a table");
@@ -134,7 +145,7 @@ async fn connection(mut socket: WebSocket, shared: Shared, is_sender: bool, pair
                 let Some(Ok(message)) = message else { return };
                 let bytes = message.into_data();
                 let work = if is_sender {
-                    Work::Insert { message: bytes, pair, sender: outbox.clone() }
+                    Work::Insert(Insert { message: bytes, pair, sender: outbox.clone() })
                 } else {
                     Work::Delete(bytes)
                 };
@@ -151,17 +162,17 @@ async fn write(
     mut waiting: UnboundedReceiver<Work>,
     readers: Arc<Mutex<HashMap<u64, Outbox>>>,
 ) {
-    let mut batch = vec![];
+    let (mut batch, mut next_row) = (vec![], 0_i64);
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let (mut inserts, mut deletes) = (vec![], vec![]);
         for work in batch.drain(..) {
             match work {
-                Work::Insert { message, pair, sender } => inserts.push((message, pair, sender)),
+                Work::Insert(insert) => inserts.push(insert),
                 Work::Delete(ids) => deletes.extend(ids.chunks_exact(8).map(number)),
             }
         }
         sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.expect("a transaction");
-        insert(&mut connection, &inserts).await;
+        insert(&mut connection, next_row, &inserts).await;
         if !deletes.is_empty() {
             let delete = sqlx::query("DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))");
             let ids = serde_json::to_string(&deletes).expect("numbers");
@@ -169,22 +180,25 @@ async fn write(
         }
         sqlx::query("COMMIT").execute(&mut connection).await.expect("a commit");
         let readers = readers.lock().expect("a lock");
-        for (message, pair, sender) in inserts {
+        for Insert { message, pair, sender } in inserts {
             let _ = sender.send(message.slice(..8));
-            let _ = readers[&pair].send(message);
+            let delivery = [&next_row.to_be_bytes()[..], &message[8..]].concat();
+            let _ = readers[&pair].send(delivery.into());
+            next_row += 1;
         }
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, messages: &[(Bytes, u64, Outbox)]) {
-    let mut rest = messages;
+async fn insert(connection: &mut SqliteConnection, first_row: i64, messages: &[Insert]) {
+    let (mut rest, mut row) = (messages, first_row);
     for rows in INSERT_ROWS {
         while let Some((chunk, others)) = rest.split_at_checked(rows) {
             rest = others;
             let values = vec!["(?, ?)"; rows].join(", ");
             let mut insert = sqlx::query(AssertSqlSafe(format!("INSERT INTO message (id, payload) VALUES {values}")));
-            for (message, _, _) in chunk {
-                insert = insert.bind(number(&message[..8])).bind(&message[8..]);
+            for Insert { message, .. } in chunk {
+                insert = insert.bind(row).bind(&message[8..]);
+                row += 1;
             }
             insert.execute(&mut *connection).await.expect("an insert");
         }

@@ -88,7 +88,11 @@ impl Hub {
                 }
                 _ = events.recv_many(&mut new_events, TAKE_MAX) => {}
                 _ = tick.tick() => self.tick().await,
-                _ = draining.changed() => {}
+                changed = draining.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
             }
             let now = now();
             for (ticket, outcome) in new_outcomes.drain(..) {
