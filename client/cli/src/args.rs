@@ -37,7 +37,8 @@ pub(crate) struct Globals {
     /// Results only, no sentences
     #[arg(long, global = true)]
     pub(crate) quiet: bool,
-    /// Read the passphrase from the first line of a file [else: the system's keyring, else SOTTO_PASSPHRASE, else it is asked]
+    /// Read the passphrase from the first line of a file [else: the system's keyring, else SOTTO_PASSPHRASE, else it is
+    /// asked]
     #[arg(long, global = true, value_name = "F")]
     pub(crate) passphrase_file: Option<PathBuf>,
     /// Speak to no relay: what is sent goes out next time

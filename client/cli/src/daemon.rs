@@ -1,6 +1,7 @@
 //! A client that stays: it keeps its relays connected and serves requests over a socket that only its user can open.
 
 use std::{
+    convert::Infallible,
     fs, io,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
@@ -30,7 +31,7 @@ use crate::{
 
 /// The longest line a request may have: a long text, escaped.
 const LINE_BYTES_MAX: u64 = 1 << 21;
-/// How long requests under way may go on once the daemon is asked to end.
+/// How long a peer may take to take its last line.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Serves until it is asked to end.
@@ -47,11 +48,10 @@ pub(crate) async fn run(globals: &Globals, daemon: Daemon, output: &mut Output) 
     let served = match Socket::open(&profile, daemon.socket) {
         Ok(socket) => {
             let line = json!({ "status": "ready", "socket": socket.path.to_string_lossy() });
-            let said = output.item(Item::remark(line, "Running. End it with Ctrl+C or SIGTERM.")).await;
-            // Whoever started it may not read what it says.
-            let _unread = said;
+            // Whoever started it need not read what it says.
+            let _unread = output.item(Item::remark(line, "Running. End it with Ctrl+C or SIGTERM.")).await;
             tokio::select! {
-                error = serve(&socket, &client, &profile, options.network) => Err(error),
+                never = serve(&socket, &client, &profile, options.network) => match never {},
                 () = stop.asked() => Ok(()),
             }
         }
@@ -61,27 +61,21 @@ pub(crate) async fn run(globals: &Globals, daemon: Daemon, output: &mut Output) 
     served
 }
 
-/// Accepts until accepting fails for good.
-async fn serve(socket: &Socket, client: &Arc<Client>, profile: &Path, network: bool) -> Failure {
-    let mut sessions = Sessions(JoinSet::new());
+/// Accepts for ever. Requests under way end with it.
+async fn serve(socket: &Socket, client: &Arc<Client>, profile: &Path, network: bool) -> Infallible {
+    let mut sessions = JoinSet::new();
     loop {
         match socket.listener.accept().await {
             Ok((stream, _)) => {
                 let (client, profile) = (Arc::clone(client), profile.to_owned());
-                sessions.0.spawn(async move { answer(stream, &client, &profile, network).await });
+                sessions.spawn(async move { answer(stream, &client, &profile, network).await });
             }
-            // Too many open files, or a peer that went at once: others may still come.
-            Err(error) if error.kind() != io::ErrorKind::InvalidInput => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            Err(error) => return Failure::internal(&error),
+            // Too many open files: requests under way will close some.
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
-        while sessions.0.try_join_next().is_some() {}
+        while sessions.try_join_next().is_some() {}
     }
 }
-
-/// Requests under way; ended with the daemon.
-struct Sessions(JoinSet<()>);
 
 /// One request. A peer that is not this user, or asks nothing that can be read, gets no answer.
 async fn answer(stream: UnixStream, client: &Client, profile: &Path, network: bool) {
@@ -127,7 +121,7 @@ async fn read_question(incoming: &mut BufReader<OwnedReadHalf>) -> Result<Questi
 
 /// Passes on the cursors a listener acknowledges, until the peer hangs up.
 async fn hung_up(incoming: BufReader<OwnedReadHalf>, cursors: mpsc::Sender<String>) {
-    let mut lines = incoming.take(u64::MAX).lines();
+    let mut lines = incoming.lines();
     while let Ok(Some(line)) = lines.next_line().await {
         // Verbs that take no cursors let them lie.
         let _untaken = cursors.try_send(line);

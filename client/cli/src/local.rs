@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     args::{Globals, Request},
-    failure::Failure,
+    failure::{Code, Failure},
     output::Output,
     unlock,
     verb::{self, Session},
@@ -35,10 +35,19 @@ pub(crate) async fn run(
     let session = Session { client: &client, profile, network: options.network };
     let result = tokio::select! {
         result = act(&session, request, output) => result,
-        () = stop.asked() => Ok(()),
+        () = stop.asked() => interrupted(request),
     };
     client.close().await;
     result
+}
+
+/// A listener is ended like this; any other verb had more to do.
+fn interrupted(request: &Request) -> Result<(), Failure> {
+    if matches!(request, Request::Listen(_)) {
+        return Ok(());
+    }
+    let hint = "What was stored before is safe, and goes out in the next run.";
+    Err(Failure::new(Code::Timeout, "interrupted", "Interrupted before it was done.", hint))
 }
 
 async fn act(session: &Session<'_>, request: &Request, output: &mut Output) -> Result<(), Failure> {

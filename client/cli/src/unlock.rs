@@ -1,5 +1,5 @@
-//! How a profile is opened: a passphrase file if one is given, else the system's keyring, else `SOTTO_PASSPHRASE`, else a question
-//! on the terminal. Wherever a passphrase is read, a recovery key does as well.
+//! How a profile is opened: a passphrase file if one is given, else the system's keyring, else `SOTTO_PASSPHRASE`, else
+//! a question on the terminal. Wherever a passphrase is read, a recovery key does as well.
 
 use std::{
     fs,

@@ -54,8 +54,8 @@ impl Client {
         Self::run(Store::open(&options.profile, unlock)?, options.network)
     }
 
-    /// Opens a profile that [`Client::create`] left without an account, with a new recovery key in place of the one that
-    /// nobody may have read.
+    /// Opens a profile that [`Client::create`] left without an account, with a new recovery key in place of the one
+    /// that nobody may have read.
     ///
     /// # Errors
     /// [`ClientError::Store`].
@@ -82,8 +82,8 @@ impl Client {
         Ok(Self { requests, changes, notices, health, reader: Mutex::new(Some(reader)) })
     }
 
-    /// Carries out an intent. What the answer tells is durable. Some intents are answered when a relay answered; dropping the
-    /// call does not undo the intent.
+    /// Carries out an intent. What the answer tells is durable. Some intents are answered when a relay answered;
+    /// dropping the call does not undo the intent.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -148,10 +148,13 @@ impl Client {
         self.wait_until(patience, Health::settled).await
     }
 
-    /// Dials relays that wait for their back-off now.
+    /// Dials relays that wait for their back-off now. Afterwards the health says of none that it is offline before it was tried.
     pub async fn hurry(&self) {
+        let (done, hurried) = oneshot::channel();
         // A closed client has no relay to hurry.
-        let _closed = self.requests.send(Request::Hurry).await;
+        if self.requests.send(Request::Hurry(done)).await.is_ok() {
+            let _gone = hurried.await;
+        }
     }
 
     /// Sends what is ordered, says goodbye to the relays and closes the store. Afterwards everything answers

@@ -27,6 +27,20 @@ pub enum ClientError {
     Closed,
 }
 
+impl ClientError {
+    /// A word for logs.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Store(error) => error.kind(),
+            Self::Rows(_) => "unreadable",
+            Self::Interrupted => "interrupted",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 impl From<StoreError> for ClientError {
     fn from(error: StoreError) -> Self {
         Self::Store(Arc::new(error))

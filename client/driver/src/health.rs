@@ -1,11 +1,12 @@
 //! How the client stands: its relays and its disk, for a status line and for whoever waits.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use sotto_engine::RelayProblem;
 use sotto_net::NetError;
 use sotto_outer::RelayIdentity;
-use sotto_store::StoreError;
+
+use crate::ClientError;
 
 /// How a relay's connection stands.
 ///
@@ -41,7 +42,7 @@ pub struct Health {
     /// The relays it speaks to.
     pub relays: BTreeMap<RelayIdentity, RelayState>,
     /// Why the disk does not take what is to be written, if so.
-    pub storage: Option<Arc<StoreError>>,
+    pub storage: Option<ClientError>,
 }
 
 impl Health {
@@ -51,7 +52,8 @@ impl Health {
         self.relays.values().any(|state| matches!(state, RelayState::Online { .. }))
     }
 
-    /// Whether nothing is on its way that could arrive soon: each relay has given and answered everything, or is out of reach.
+    /// Whether nothing is on its way that could arrive soon: each relay has given and answered everything, or is out of
+    /// reach.
     #[must_use]
     pub fn settled(&self) -> bool {
         self.started

@@ -1,4 +1,5 @@
-//! Where the engine meets clock, disk and socket: one thread owns the engine and the write connection, Tokio the sockets.
+//! Where the engine meets clock, disk and socket: one thread owns the engine and the write connection, Tokio the
+//! sockets.
 //!
 //! The promise: what an intent's answer tells is durable; a frame leaves only after the state that made it is; and when
 //! the disk fails, the engine's memory is dropped and all begins again from what is on disk.

@@ -2,8 +2,8 @@
 
 use std::{env, io, os::unix::fs::MetadataExt as _, path::Path, path::PathBuf};
 
-/// Where a profile lies unless told otherwise: `$XDG_DATA_HOME/sotto`, else `~/.local/share/sotto` (XDG Base Directory 0.8).
-/// None if the environment names neither.
+/// Where a profile lies unless told otherwise: `$XDG_DATA_HOME/sotto`, else `~/.local/share/sotto` (XDG Base Directory
+/// 0.8). None if the environment names neither.
 #[must_use]
 pub fn default_profile() -> Option<PathBuf> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());

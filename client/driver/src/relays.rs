@@ -156,8 +156,14 @@ impl Relays {
         self.relays.iter().map(|(relay, known)| (*relay, known.current_state())).collect()
     }
 
-    pub(crate) fn hurry(&self) {
-        self.relays.values().for_each(|known| known.task.hurry());
+    /// Dials those that wait for their back-off now.
+    pub(crate) fn hurry(&mut self) {
+        for known in self.relays.values_mut() {
+            if matches!(known.state, RelayState::Offline(_)) {
+                known.state = RelayState::Dialling;
+                known.task.hurry();
+            }
+        }
     }
 
     pub(crate) fn probe(&self) {

@@ -12,8 +12,8 @@ pub(crate) type Reply = oneshot::Sender<Result<Outcome, ClientError>>;
 pub(crate) enum Request {
     /// Carry out an intent.
     Intent(Intent, Reply),
-    /// Dial relays that wait for their back-off now.
-    Hurry,
+    /// Dial relays that wait for their back-off now, and tell once that shows in the health.
+    Hurry(oneshot::Sender<()>),
     /// Send what is ordered, say goodbye to relays, close the store, and tell.
     Stop(oneshot::Sender<()>),
 }

@@ -8,7 +8,6 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,7 +15,7 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use sotto_engine::{Change, Context, Effect, Engine, Event, IntentError, Notice, Outcome, Step, Ticket, Timestamp};
 use sotto_net::NetEvent;
-use sotto_store::{Store, StoreError};
+use sotto_store::Store;
 use tokio::{
     runtime::Handle,
     sync::{broadcast, mpsc, oneshot, watch},
@@ -77,7 +76,7 @@ enum Held {
 type Answer = (Ticket, Result<Outcome, IntentError>);
 
 struct StorageTrouble {
-    error: Arc<StoreError>,
+    error: ClientError,
     pause: Duration,
     until: Instant,
 }
@@ -175,7 +174,11 @@ impl Worker {
                     self.waiting.insert(ticket, reply);
                     events.push((Event::Intent { ticket, intent }, None));
                 }
-                Input::Request(Request::Hurry) => self.relays.hurry(),
+                Input::Request(Request::Hurry(done)) => {
+                    self.relays.hurry();
+                    self.publish_health();
+                    let _gone = done.send(());
+                }
                 Input::Request(Request::Stop(done)) => return Sorted::Stop(events, done),
                 Input::Net(event) => events.extend(self.relays.translate(event)),
                 Input::Woken => {}
@@ -185,7 +188,8 @@ impl Worker {
         Sorted::Work(events)
     }
 
-    /// A wake-up that is due, or a clock that jumped: then what is due is another question, and connections may be dead.
+    /// A wake-up that is due, or a clock that jumped: then what is due is another question, and connections may be
+    /// dead.
     fn time_events(&mut self) -> Option<(Event, Option<Heard>)> {
         let jumped = self.clock.jumped();
         if jumped {
@@ -218,7 +222,7 @@ impl Worker {
     }
 
     /// Handles events in one transaction and releases their effects once it is durable.
-    fn commit(&mut self, events: Vec<(Event, Option<Heard>)>) -> Result<Vec<Answer>, StoreError> {
+    fn commit(&mut self, events: Vec<(Event, Option<Heard>)>) -> Result<Vec<Answer>, ClientError> {
         let transaction = self.store.begin()?;
         let mut held = Vec::with_capacity(events.len() + 1);
         let started = (!self.started).then_some((Event::Started, None));
@@ -226,7 +230,7 @@ impl Worker {
             // The system's generator holds no state of ours between calls: a thief of memory learns no future keys.
             let mut rng = UnwrapErr(SysRng);
             let mut cx = Context { now: clock::now(), rng: &mut rng, rows: &transaction };
-            let step = self.engine.handle(&mut cx, event).map_err(|error| StoreError::Io(error.0))?;
+            let step = self.engine.handle(&mut cx, event)?;
             // At once, so that the next event sees it.
             transaction.apply(&step.batch)?;
             held.extend(heard.map(Held::Heard));
@@ -279,21 +283,16 @@ impl Worker {
         }
     }
 
-    /// Nothing of the transaction happened. The engine's memory may say otherwise, so it goes; what relays sent is not acked,
-    /// so they send it again on their next connections.
-    fn begin_anew(&mut self, error: StoreError) {
+    /// Nothing of the transaction happened. The engine's memory may say otherwise, so it goes; what relays sent is not
+    /// acked, so they send it again on their next connections.
+    fn begin_anew(&mut self, error: ClientError) {
         error!(kind = error.kind(), "a transaction failed; beginning anew from what is stored");
-        let error = Arc::new(error);
         self.engine = Engine::new();
         self.started = false;
         self.wake_at = None;
         self.relays.begin_anew();
         for (ticket, reply) in std::mem::take(&mut self.waiting) {
-            let answer = if ticket.0 <= self.durable_ticket {
-                ClientError::Interrupted
-            } else {
-                ClientError::Store(Arc::clone(&error))
-            };
+            let answer = if ticket.0 <= self.durable_ticket { ClientError::Interrupted } else { error.clone() };
             let _gone = reply.send(Err(answer));
         }
         self.durable_ticket = self.last_ticket;
@@ -305,7 +304,7 @@ impl Worker {
         let health = Health {
             started: self.started,
             relays: self.relays.states(),
-            storage: self.storage.as_ref().map(|trouble| Arc::clone(&trouble.error)),
+            storage: self.storage.as_ref().map(|trouble| trouble.error.clone()),
         };
         self.health.send_replace(health);
     }

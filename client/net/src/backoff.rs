@@ -23,8 +23,8 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// The next wait: uniform between nothing and the bound, which doubles each time. A relay's `hint` is waited out in full,
-    /// with the jitter on top.
+    /// The next wait: uniform between nothing and the bound, which doubles each time. A relay's `hint` is waited out in
+    /// full, with the jitter on top.
     pub fn next_wait(&mut self, hint: Option<Duration>, rng: &mut impl CryptoRng) -> Duration {
         let bound = CAP.min(BASE * 2_u32.saturating_pow(self.failures.min(16)));
         self.failures = self.failures.saturating_add(1);

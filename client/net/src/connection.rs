@@ -1,6 +1,7 @@
 //! One connection to one relay: dialled, pinned, upgraded to a WebSocket of whole frames.
 //!
-//! Every message is one frame of at most `FRAME_BYTES_MAX` bytes. Anything else ends the connection with an error that says so.
+//! Every message is one frame of at most `FRAME_BYTES_MAX` bytes. Anything else ends the connection with an error that
+//! says so.
 
 use std::{io, time::Duration};
 
@@ -18,6 +19,7 @@ use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{
         Error as WsError, Message,
+        error::ProtocolError,
         handshake::client::Response,
         protocol::{WebSocketConfig, frame::coding::CloseCode},
     },
@@ -195,15 +197,12 @@ fn retry_after_secs(response: &Response) -> Option<u32> {
 
 fn broken(error: WsError) -> NetError {
     match error {
-        WsError::ConnectionClosed | WsError::AlreadyClosed => NetError::Ended,
-        WsError::Io(_) => NetError::Ended,
-        WsError::Protocol(error) if is_reset(&error) => NetError::Ended,
+        WsError::ConnectionClosed
+        | WsError::AlreadyClosed
+        | WsError::Io(_)
+        | WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => NetError::Ended,
         error => NetError::Protocol(error.to_string()),
     }
-}
-
-fn is_reset(error: &tokio_tungstenite::tungstenite::error::ProtocolError) -> bool {
-    matches!(error, tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)
 }
 
 impl std::fmt::Debug for Connection {

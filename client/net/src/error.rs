@@ -7,12 +7,30 @@ use sotto_outer::codec::CodecError;
 /// Why a connection could not be made, or ended. Frames not answered are asked again by the engine: nothing is lost.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetError {
+    // The network's doing, or a relay that is away: trying again helps.
     /// The name does not resolve.
     #[error("the relay's name is not known to this network; check the address, or the connection to the internet")]
     NameUnknown,
     /// No TCP connection, or none in time.
     #[error("the relay cannot be reached ({0}); it may be down, or this machine offline")]
     Unreachable(io::ErrorKind),
+    /// The relay asks for patience.
+    #[error("the relay is overloaded and asks to come back in {retry_after_secs} s")]
+    Overloaded {
+        /// When to dial again, in seconds.
+        retry_after_secs: u32,
+    },
+    /// Nothing came, not even an answer to a ping.
+    #[error("the relay fell silent")]
+    Silent,
+    /// The relay closed the connection, or the network broke it.
+    #[error("the connection to the relay ended")]
+    Ended,
+    /// It takes frames slower than they come.
+    #[error("the connection to the relay is too slow for what is to be sent")]
+    TooSlow,
+
+    // The doing of what answers there: trying again hardly helps.
     /// TLS could not be agreed on.
     #[error("the server there does not speak the TLS this address asks for: {0}")]
     TlsFailed(String),
@@ -27,63 +45,20 @@ pub enum NetError {
     /// Something answers, but no relay.
     #[error("what answers at this address is no relay (HTTP status {0})")]
     NotARelay(u16),
-    /// The relay asks for patience.
-    #[error("the relay is overloaded and asks to come back in {retry_after_secs} s")]
-    Overloaded {
-        /// When to dial again, in seconds.
-        retry_after_secs: u32,
-    },
     /// WebSocket broken, or a message that is no frame.
     #[error("the relay sent what no relay sends: {0}")]
     Protocol(String),
     /// A frame that does not decode.
     #[error("the relay sent a frame that cannot be read ({0}); nothing was done with it")]
     Garbage(#[from] CodecError),
-    /// Nothing came, not even an answer to a ping.
-    #[error("the relay fell silent")]
-    Silent,
-    /// The relay closed the connection, or the network broke it.
-    #[error("the connection to the relay ended")]
-    Ended,
-    /// It takes frames slower than they come.
-    #[error("the connection to the relay is too slow for what is to be sent")]
-    TooSlow,
+
+    // Ours.
     /// This side closed it.
     #[error("the connection was closed here")]
     ClosedHere,
 }
 
-/// Whose doing an error is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
-    /// The network, or a relay that is away: trying again helps.
-    Network,
-    /// What answers there is wrong: trying again hardly helps.
-    Peer,
-    /// Our own.
-    Ours,
-}
-
 impl NetError {
-    /// Whose doing it is.
-    pub const fn doing(&self) -> Doing {
-        match self {
-            Self::NameUnknown
-            | Self::Unreachable(_)
-            | Self::Overloaded { .. }
-            | Self::Silent
-            | Self::Ended
-            | Self::TooSlow => Doing::Network,
-            Self::TlsFailed(_)
-            | Self::WrongPin
-            | Self::CertificateRefused(_)
-            | Self::NotARelay(_)
-            | Self::Protocol(_)
-            | Self::Garbage(_) => Doing::Peer,
-            Self::ClosedHere => Doing::Ours,
-        }
-    }
-
     /// A word for logs and JSON.
     pub const fn kind(&self) -> &'static str {
         match self {

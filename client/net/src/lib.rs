@@ -28,7 +28,7 @@ mod tls;
 
 pub use backoff::Backoff;
 pub use connection::Connection;
-pub use error::{Doing, NetError};
+pub use error::NetError;
 pub use relay_task::{ConnectionNumber, NetEvent, RelayTask, What};
 
 /// A good size for the channel of events: this many frames wait for a slow engine, then relays wait.

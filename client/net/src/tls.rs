@@ -1,5 +1,6 @@
-//! Who must answer: under `own` TLS the leaf is signed by the pinned relay identity and nothing else is checked; under `acme` the
-//! public web vouches, and the relay proves its identity over the exporter. TLS 1.3 alone, X25519MLKEM768 first.
+//! Who must answer: under `own` TLS the leaf is signed by the pinned relay identity and nothing else is checked; under
+//! `acme` the public web vouches, and the relay proves its identity over the exporter. TLS 1.3 alone, X25519MLKEM768
+//! first.
 
 use std::{io, sync::Arc, time::Duration};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sotto_driver::{ContactState, ContactView, Intent, Link, Outcome};
+use sotto_driver::{ContactState, ContactView, Health, Intent, Link, Outcome, RelayIdentity, RelayState};
 use tokio::time::Instant;
 
 use super::{Session, wait_for};
@@ -23,41 +23,49 @@ pub(super) async fn run(session: &Session<'_>, connect: &Connect, output: &mut O
     let Outcome::Contact(id) = session.intent(intent).await? else {
         return Err(Failure::internal(&"A request to connect was answered with something else."));
     };
-    session.client.hurry().await;
-    let deadline = Instant::now() + Duration::from_secs(connect.timeout);
-    let decided = |contact: &ContactView| contact.state != ContactState::Connecting;
     if session.network {
-        // Of no interest in itself: what the contact is then, is looked at below.
-        let _decided = tokio::select! {
-            decided = wait_for(&mut changes, deadline, || Ok(session.contact(&id).ok().filter(decided))) => decided?,
-            () = out_of_reach(session, &relay, deadline) => None,
-        };
+        session.client.hurry().await;
+        let deadline = Instant::now() + Duration::from_secs(connect.timeout);
+        let decided = || Ok(Some(session.contact(&id)?).filter(|contact| contact.state != ContactState::Connecting));
+        // What came of it is looked at below, however it ended.
+        tokio::select! {
+            decided = wait_for(&mut changes, deadline, decided) => drop(decided?),
+            () = out_of_reach(session, &relay, deadline) => {}
+        }
     }
     let contact = session.contact(&id)?;
     output.item(item(&contact)).await?;
+    verdict(session, &contact, &relay)
+}
+
+/// Resolves once the link's relay turned out to be out of reach; never, if it is in reach.
+async fn out_of_reach(session: &Session<'_>, relay: &RelayIdentity, deadline: Instant) {
+    let patience = deadline.saturating_duration_since(Instant::now());
+    let gone =
+        |health: &Health| matches!(health.relays.get(relay), Some(RelayState::Offline(_) | RelayState::Refused(_)));
+    if !session.client.wait_until(patience, gone).await.1 {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Whether the request was made, and if not, whose doing that is.
+fn verdict(session: &Session<'_>, contact: &ContactView, relay: &RelayIdentity) -> Result<(), Failure> {
     let kept = "The request is kept and made when the relay can be reached.";
     match contact.state {
-        ContactState::LinkDead => Err(Failure::new(
-            Code::NotFound,
-            "link_dead",
-            "This link leads nowhere: it was used up, reset or switched off.",
-            "Ask for a new one.",
-        )),
-        ContactState::LinkForged => Err(Failure::new(
-            Code::Identity,
-            "link_forged",
-            "What this link leads to was forged or damaged. Nothing was sent.",
-            "Ask for a new link over a way you trust.",
-        )),
-        ContactState::Connecting if session.network => {
-            let health = session.client.health().borrow().clone();
-            match health.relays.get(&relay) {
-                Some(sotto_driver::RelayState::Online { .. }) => {
-                    Err(Failure::new(Code::Timeout, "timeout", "The relay has not answered yet.", kept))
-                }
-                state => Err(Failure::network(state, kept)),
-            }
+        ContactState::LinkDead => {
+            let error = "This link leads nowhere: it was used up, reset or switched off.";
+            Err(Failure::new(Code::NotFound, "link_dead", error, "Ask for a new one."))
         }
+        ContactState::LinkForged => {
+            let error = "What this link leads to was forged or damaged. Nothing was sent.";
+            Err(Failure::new(Code::Identity, "link_forged", error, "Ask for a new link over a way you trust."))
+        }
+        ContactState::Connecting if session.network => match session.client.health().borrow().relays.get(relay) {
+            Some(RelayState::Online { .. }) => {
+                Err(Failure::new(Code::Timeout, "timeout", "The relay has not answered yet.", kept))
+            }
+            state => Err(Failure::network(state, kept)),
+        },
         ContactState::Connecting
         | ContactState::Requested
         | ContactState::Incoming
@@ -65,18 +73,6 @@ pub(super) async fn run(session: &Session<'_>, connect: &Connect, output: &mut O
         | ContactState::Declined
         | ContactState::Blocked
         | ContactState::Unreachable => Ok(()),
-    }
-}
-
-/// Resolves once the link's relay turned out to be out of reach; never, if it is in reach.
-async fn out_of_reach(session: &Session<'_>, relay: &sotto_driver::RelayIdentity, deadline: Instant) {
-    use sotto_driver::RelayState;
-    let patience = deadline.saturating_duration_since(Instant::now());
-    let gone = |health: &sotto_driver::Health| {
-        matches!(health.relays.get(relay), Some(RelayState::Offline(_) | RelayState::Refused(_)))
-    };
-    if !session.client.wait_until(patience, gone).await.1 {
-        std::future::pending::<()>().await;
     }
 }
 

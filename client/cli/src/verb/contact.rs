@@ -48,8 +48,8 @@ async fn verify(session: &Session<'_>, verify: &Verify, output: &mut Output) -> 
     let name = shape::name_or_id(&contact);
     let Some(number) = &verify.number else {
         let human = format!(
-            "Your safety number with {name}: {}\nCompare it with the one {name} sees, over a call or in person. If it is \
-             the same, give theirs with --number.",
+            "Your safety number with {name}: {}\nCompare it with the one {name} sees, over a call or in person. \
+             If it is the same, give theirs with --number.",
             contact.safety_number
         );
         return output.item(Item::result(shape::contact(&contact), &human, &contact.safety_number)).await;

@@ -145,7 +145,7 @@ async fn relay(client: &Client) -> Check {
     };
     let (health, _) = client.wait_until(PROOF, decided).await;
     let outcome = match (&health.storage, health.online()) {
-        (Some(error), _) => Err(error.as_ref().into()),
+        (Some(error), _) => Err(error.clone().into()),
         (None, true) => Ok("Reached, and it proved its identity.".to_owned()),
         (None, false) if health.relays.is_empty() => {
             Err(Failure::new(Code::Network, "unreachable", sentence(&"there is no relay to reach"), ""))

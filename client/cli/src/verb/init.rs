@@ -66,16 +66,17 @@ async fn make(
         "online": online,
     });
     let human = format!(
-        "Welcome, {name}. Your profile is made.\n\nRecovery key, shown this once. Write it down and keep it apart:\n{}\n\nNext: \
-         sotto-cli invite",
+        "Welcome, {name}. Your profile is made.\n\n\
+         Recovery key, shown this once. Write it down and keep it apart:\n{}\n\n\
+         Next: sotto-cli invite",
         *key
     );
     output.item(Item::result(json, &human, &key)).await?;
     match health {
-        Some(Health { storage: Some(error), .. }) => Err(error.as_ref().into()),
+        Some(Health { storage: Some(error), .. }) => Err(error.into()),
         Some(health) if !online => {
-            let hint = "The profile is made and kept; its mailboxes follow when the relay can be reached. Was the address mistyped, \
-                        remove the profile's folder and start again.";
+            let hint = "The profile is made and kept; its mailboxes follow when the relay can be reached. \
+                        Was the address mistyped, remove the profile's folder and start again.";
             Err(Failure::network(health.relays.get(relay.identity()), hint))
         }
         Some(_) | None => Ok(()),

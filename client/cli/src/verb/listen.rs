@@ -1,5 +1,5 @@
-//! `listen`: events as they happen, from the journal, so that none is missed and each has its cursor; and what is not in the
-//! journal, such as going online, at the cursor of the moment.
+//! `listen`: events as they happen, from the journal, so that none is missed and each has its cursor; and what is not
+//! in the journal, such as going online, at the cursor of the moment.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
