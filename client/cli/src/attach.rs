@@ -72,9 +72,15 @@ pub(crate) async fn reach(profile: &Path) -> Result<Option<UnixStream>, Failure>
     Ok(Some(stream))
 }
 
-/// No socket, one left behind by a crash, or a path too long to have ever been one.
+/// No socket, one left behind by a crash or closed at this moment, or a path too long to have ever been one.
 fn nobody_there(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::InvalidInput)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::InvalidInput
+    )
 }
 
 /// Asks the running client and passes its answer on.

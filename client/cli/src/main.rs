@@ -20,7 +20,7 @@ mod shape;
 mod unlock;
 mod verb;
 
-use std::{process::ExitCode, time::Duration};
+use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use args::{Cli, Globals, Verb};
 use failure::Failure;
@@ -73,9 +73,10 @@ async fn ask(globals: &Globals, request: args::Request, output: &mut Output) -> 
     }
 }
 
-/// Logs go to stderr: none but from a daemon, unless `SOTTO_LOG` asks.
+/// Logs go to stderr: none but our own rooms' warnings from a daemon, unless `SOTTO_LOG` asks.
 fn start_log(daemon: bool) {
-    let level = std::env::var("SOTTO_LOG").unwrap_or_else(|_| if daemon { "warn" } else { "off" }.to_owned());
+    let level = std::env::var("SOTTO_LOG").unwrap_or_else(|_| if daemon { "sotto=warn" } else { "off" }.to_owned());
     let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(level);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
