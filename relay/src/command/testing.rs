@@ -1,5 +1,7 @@
 //! A relay in a test: the real core with the store in memory, one answer at a time.
 
+use std::collections::VecDeque;
+
 use ed25519_dalek::{Signer, SigningKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -12,7 +14,7 @@ use sotto_outer::{
 use crate::{
     Identity, Timestamp,
     access::capability_hash,
-    core::{Config, Conn, Context, Core, Input, Output},
+    core::{Config, Conn, Context, Core, Input, Output, Ticket},
     storage::{NewEnvelope, Op, Outcome, memory::MemoryStorage},
 };
 
@@ -26,6 +28,7 @@ pub(crate) struct House {
     next_conn: u64,
     next_request: u32,
     sent: Vec<(Conn, RelayFrame)>,
+    waiting: VecDeque<(Ticket, Op)>,
 }
 
 /// Somebody with a mailbox and a bundle.
@@ -50,6 +53,7 @@ impl House {
             next_conn: 0,
             next_request: 0,
             sent: vec![],
+            waiting: VecDeque::new(),
         }
     }
 
@@ -86,9 +90,8 @@ impl House {
 
     /// Asks, lets the store do its work, and gives the answer.
     pub(crate) fn ask(&mut self, conn: Conn, command: Command) -> Answer {
-        self.next_request += 1;
-        let request = self.next_request;
-        self.input(Input::Frame(conn, ClientFrame { request, command }));
+        let request = self.request(conn, command);
+        self.settle();
         let is_mine = |(to, frame): &(Conn, RelayFrame)| {
             *to == conn && matches!(frame, RelayFrame::Answer { request: of, .. } if *of == request)
         };
@@ -97,34 +100,62 @@ impl House {
         answer
     }
 
+    /// Asks; what the store is to do waits.
+    pub(crate) fn request(&mut self, conn: Conn, command: Command) -> u32 {
+        self.next_request += 1;
+        let request = self.next_request;
+        self.handle(Input::Frame(conn, ClientFrame { request, command }));
+        request
+    }
+
     /// Gives one input and everything the store answers to it.
     pub(crate) fn input(&mut self, input: Input) {
-        let mut inputs = vec![input];
-        while !inputs.is_empty() {
-            let (mut tickets, mut ops) = (vec![], vec![]);
-            for input in inputs.drain(..) {
-                let mut cx = Context { now: self.now, rng: &mut self.rng };
-                for output in self.core.handle(&mut cx, input) {
-                    match output {
-                        Output::Store(ticket, op) => {
-                            tickets.push(ticket);
-                            ops.push(op);
-                        }
-                        Output::Reply(conn, frame) => self.sent.push((conn, frame)),
-                        Output::Wake(_) | Output::Close(_) => {}
-                    }
-                }
+        self.handle(input);
+        self.settle();
+    }
+
+    /// Gives one input; what the store is to do waits.
+    pub(crate) fn handle(&mut self, input: Input) {
+        let mut cx = Context { now: self.now, rng: &mut self.rng };
+        for output in self.core.handle(&mut cx, input) {
+            match output {
+                Output::Store(ticket, op) => self.waiting.push_back((ticket, op)),
+                Output::Reply(conn, frame) => self.sent.push((conn, frame)),
+                Output::Wake(_) | Output::Close(_) => {}
             }
-            let outcomes = if self.storage_fails {
-                ops.iter().map(|_| Outcome::Failed).collect()
-            } else {
-                let outcomes = self.storage.apply(ops);
-                self.storage.commit();
-                outcomes
-            };
-            inputs =
-                tickets.into_iter().zip(outcomes).map(|(ticket, outcome)| Input::Stored(ticket, outcome)).collect();
         }
+    }
+
+    /// Lets the store do all that waits, and what follows from it.
+    pub(crate) fn settle(&mut self) {
+        while !self.waiting.is_empty() {
+            self.apply(self.waiting.len());
+        }
+    }
+
+    /// Lets the store do the first of what waits, as one batch.
+    pub(crate) fn apply(&mut self, count: usize) {
+        let (tickets, ops): (Vec<_>, Vec<_>) = self.waiting.drain(..count).unzip();
+        let outcomes = if self.storage_fails {
+            ops.iter().map(|_| Outcome::Failed).collect()
+        } else {
+            let outcomes = self.storage.apply(ops);
+            self.storage.commit();
+            outcomes
+        };
+        for (ticket, outcome) in tickets.into_iter().zip(outcomes) {
+            self.handle(Input::Stored(ticket, outcome));
+        }
+    }
+
+    /// Operations that wait for the store.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// All that was sent since this was last asked.
+    pub(crate) fn take_sent(&mut self) -> Vec<(Conn, RelayFrame)> {
+        std::mem::take(&mut self.sent)
     }
 
     /// What a connection was sent since it was last asked, answers aside.

@@ -13,6 +13,8 @@
 mod admission;
 mod connection;
 mod delivery;
+#[cfg(test)]
+mod random;
 mod rate;
 mod subscription;
 
