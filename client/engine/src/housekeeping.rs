@@ -14,6 +14,7 @@ impl Work<'_> {
         self.expire_prekeys()?;
         self.expire_skipped()?;
         self.forget_digests()?;
+        self.replace_unanswered()?;
         self.revive_expired()
     }
 

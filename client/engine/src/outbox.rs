@@ -25,7 +25,7 @@ const DENIED_RETRY_SECS_MIN: u32 = 60;
 /// The longest pause.
 const HOLD_SECS_MAX: u32 = 86_400;
 /// Packets sealed behind one handshake: a request is no conversation.
-const FRONTED_PACKETS_MAX: u64 = 16;
+pub(crate) const FRONTED_PACKETS_MAX: u64 = 16;
 /// The least that sealing anew after expiry waits beyond the envelope's time at the relay.
 const EXPIRY_SLACK_SECS: u64 = 3_600;
 

@@ -9,6 +9,7 @@ use sotto_inner::limits::ARCHIVED_SESSIONS_MAX;
 
 use crate::{
     ContactId, Range, Rows, RowsError, Table,
+    outbox::FRONTED_PACKETS_MAX,
     record::{Contact, Front, SecretBytes, SessionRow},
     work::{Transaction, Work},
 };
@@ -197,13 +198,32 @@ impl Work<'_> {
         let ours_wins = match self.active_session(contact)? {
             Some((row, ours)) => {
                 let fresh = self.now.secs().saturating_sub(row.created) < UNANSWERED_SECS;
-                row.front.is_some() && fresh && *ours.id().as_bytes() < theirs
+                let seals = row.front.is_some() && ours.sealed() < FRONTED_PACKETS_MAX;
+                seals && fresh && *ours.id().as_bytes() < theirs
             }
             None => false,
         };
         self.add_session(contact, session, None)?;
         if !ours_wins {
             contact.active = Some(theirs);
+        }
+        Ok(())
+    }
+
+    /// Where a handshake of ours was never answered, and another session stands, that one seals from now on: the peer may have
+    /// dropped ours, so it is not true that both decide alike.
+    pub(crate) fn replace_unanswered(&mut self) -> Result<(), RowsError> {
+        for (_, mut contact) in self.records::<Contact>(&Range::all(), usize::MAX)? {
+            if !contact.connected() || !self.active_is_unanswered(&contact)? {
+                continue;
+            }
+            let book = self.book(&contact)?;
+            let answered = book.iter().filter(|(row, _)| row.front.is_none());
+            if let Some((_, newest)) = answered.max_by_key(|(row, _)| row.created) {
+                contact.active = Some(*newest.id().as_bytes());
+                self.save_contact(&contact);
+                self.seal_anew(contact)?;
+            }
         }
         Ok(())
     }
