@@ -1,33 +1,32 @@
 //! One batch: one transaction, begun with the first write. Envelopes to insert and to delete are gathered and written with
 //! few statements.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use sotto_outer::{
-    Bundle, BundleId, CapabilityHash, EnvelopeId, Lease, LeaseOutcome, MailboxKind, OwnerKey, ReceiveId, SendId,
-};
+use sotto_outer::{CapabilityHash, EnvelopeId, MailboxKind, ReceiveId, SendId};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::memory::{Entry, Key, Memory, millis, timestamp};
 use crate::{
     access,
-    storage::{EXPIRE_ROWS_MAX, Envelope, NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Seq},
+    storage::{Envelope, NewEnvelope, NewMailbox, Op, Outcome, Seq},
     time::{Day, Timestamp},
 };
 
-type Result<T> = core::result::Result<T, sqlx::Error>;
+pub(super) type Result<T> = core::result::Result<T, sqlx::Error>;
 
 /// Rows of one insert: few sizes, so that few statements are prepared.
 const INSERT_ROWS: [usize; 5] = [128, 32, 8, 2, 1];
 
 pub(super) struct Batch<'a> {
-    connection: &'a mut SqliteConnection,
-    memory: &'a mut Memory,
+    pub(super) connection: &'a mut SqliteConnection,
+    pub(super) memory: &'a mut Memory,
     begun: bool,
     inserts: Vec<Insert>,
-    deletes: Vec<i64>,
+    /// Rows of `envelope` to be deleted.
+    pub(super) deletes: Vec<i64>,
 }
 
 /// A row of `envelope` to be written.
@@ -155,34 +154,6 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    async fn create(&mut self, new: &NewMailbox) -> Result<Outcome> {
-        let held = sqlx::query(
-            "SELECT key, kind, receive_id, send_id, owner, capability_hash, day_last_used FROM mailbox
-             WHERE receive_id = ? OR send_id = ?",
-        );
-        let held = held.bind(&new.receive_id.as_bytes()[..]).bind(&new.send_id.as_bytes()[..]);
-        if let Some(row) = held.fetch_optional(&mut *self.connection).await? {
-            let (_, held) = mailbox(&row)?;
-            return Ok(if held.same_as(new) { Outcome::Done } else { Outcome::Denied });
-        }
-        self.begin().await?;
-        let insert = sqlx::query(
-            "INSERT INTO mailbox (receive_id, send_id, kind, owner, capability_hash, day_last_used)
-             VALUES (?, ?, ?, ?, ?, ?)",
-        );
-        let inserted = insert
-            .bind(&new.receive_id.as_bytes()[..])
-            .bind(&new.send_id.as_bytes()[..])
-            .bind(kind_number(new.kind))
-            .bind(&new.owner.as_bytes()[..])
-            .bind(&new.capability_hash.as_bytes()[..])
-            .bind(new.day.as_days())
-            .execute(&mut *self.connection)
-            .await?;
-        self.memory.mailboxes.insert(inserted.last_insert_rowid(), new.clone());
-        Ok(Outcome::Done)
-    }
-
     fn send(&mut self, new: &NewEnvelope) -> Outcome {
         let NewEnvelope { mailbox, shown, id, payload, now, expires_at, quota } = new;
         let known = self.memory.mailboxes.by_send_id(mailbox);
@@ -210,67 +181,6 @@ impl<'a> Batch<'a> {
             Some(mailbox) if matches => Outcome::Admitted { mailbox: mailbox.made.receive_id },
             Some(_) | None => Outcome::Denied,
         }
-    }
-
-    async fn owners(&mut self, things: &[Owned]) -> Result<Outcome> {
-        let id = |thing: &Owned| match thing {
-            Owned::Mailbox(id) => HEXLOWER.encode(id.as_bytes()),
-            Owned::Bundle(id) => HEXLOWER.encode(id.as_bytes()),
-        };
-        let ids = json_texts(&things.iter().map(id).collect::<Vec<_>>());
-        let (mut mailboxes, mut bundles) = (HashMap::new(), HashMap::new());
-        let select = |things: &'static str| sqlx::query(things).bind(ids.clone());
-        let of_mailboxes =
-            select("SELECT receive_id, owner FROM mailbox WHERE receive_id IN (SELECT unhex(value) FROM json_each(?))");
-        if things.iter().any(|thing| matches!(thing, Owned::Mailbox(_))) {
-            for row in of_mailboxes.fetch_all(&mut *self.connection).await? {
-                mailboxes.insert(ReceiveId::from(array(&row, 0)?), OwnerKey::from(array(&row, 1)?));
-            }
-        }
-        let of_bundles = select("SELECT id, owner FROM bundle WHERE id IN (SELECT unhex(value) FROM json_each(?))");
-        if things.iter().any(|thing| matches!(thing, Owned::Bundle(_))) {
-            for row in of_bundles.fetch_all(&mut *self.connection).await? {
-                bundles.insert(BundleId::from(array(&row, 0)?), OwnerKey::from(array(&row, 1)?));
-            }
-        }
-        let owner = |thing: &Owned| match thing {
-            Owned::Mailbox(id) => mailboxes.get(id).copied(),
-            Owned::Bundle(id) => bundles.get(id).copied(),
-        };
-        Ok(Outcome::Owners(things.iter().map(owner).collect()))
-    }
-
-    async fn lease(&mut self, leases: &[NewLease], day: Day) -> Result<Outcome> {
-        if leases.is_empty() {
-            return Ok(Outcome::Leased(vec![]));
-        }
-        let ids: Vec<_> = leases.iter().map(|lease| HEXLOWER.encode(lease.mailbox.as_bytes())).collect();
-        let select = sqlx::query(
-            "SELECT receive_id, lease FROM mailbox WHERE receive_id IN (SELECT unhex(value) FROM json_each(?))",
-        );
-        let mut held: HashMap<ReceiveId, Option<Lease>> = HashMap::new();
-        for row in select.bind(json_texts(&ids)).fetch_all(&mut *self.connection).await? {
-            let lease: Option<&[u8]> = row.try_get(1)?;
-            held.insert(array(&row, 0)?.into(), lease.and_then(|lease| Lease::try_from(lease).ok()));
-        }
-        let compare = |lease: &NewLease| match held.get_mut(&lease.mailbox) {
-            Some(held) => lease.compare(held.replace(lease.new).as_ref()),
-            None => LeaseOutcome::Denied,
-        };
-        let outcomes = leases.iter().map(compare).collect();
-        let new: Vec<_> = held
-            .iter()
-            .filter_map(|(id, lease)| lease.map(|lease| (id, lease)))
-            .map(|(id, lease)| [HEXLOWER.encode(id.as_bytes()), HEXLOWER.encode(lease.as_bytes())])
-            .collect();
-        self.begin().await?;
-        let update = sqlx::query(
-            "UPDATE mailbox SET lease = unhex(new.value ->> 1), day_last_used = ?
-             FROM json_each(?) AS new WHERE receive_id = unhex(new.value ->> 0)",
-        );
-        let new = serde_json::to_string(&new).expect("texts are JSON");
-        update.bind(day.as_days()).bind(new).execute(&mut *self.connection).await?;
-        Ok(Outcome::Leased(outcomes))
     }
 
     async fn next(
@@ -327,126 +237,7 @@ impl<'a> Batch<'a> {
         Outcome::Done
     }
 
-    async fn delete_mailbox(&mut self, mailbox: &ReceiveId, owner: &OwnerKey) -> Result<Outcome> {
-        let select = sqlx::query_scalar("SELECT key FROM mailbox WHERE receive_id = ? AND owner = ?");
-        let select = select.bind(&mailbox.as_bytes()[..]).bind(&owner.as_bytes()[..]);
-        let key: Option<Key> = select.fetch_optional(&mut *self.connection).await?;
-        let Some(key) = key else { return Ok(Outcome::Denied) };
-        self.remove_mailboxes(&[key]).await?;
-        Ok(Outcome::Done)
-    }
-
-    async fn remove_mailboxes(&mut self, keys: &[Key]) -> Result<()> {
-        self.flush().await?;
-        self.begin().await?;
-        keys.iter().for_each(|key| self.memory.mailboxes.remove(*key));
-        for delete in [
-            "DELETE FROM envelope WHERE mailbox IN (SELECT value FROM json_each(?))",
-            "DELETE FROM mailbox WHERE key IN (SELECT value FROM json_each(?))",
-        ] {
-            sqlx::query(delete).bind(json_numbers(keys)).execute(&mut *self.connection).await?;
-        }
-        Ok(())
-    }
-
-    async fn delete_bundle(&mut self, bundle: &BundleId, owner: &OwnerKey) -> Result<Outcome> {
-        self.begin().await?;
-        let delete = sqlx::query_scalar("DELETE FROM bundle WHERE id = ? AND owner = ? RETURNING key");
-        let delete = delete.bind(&bundle.as_bytes()[..]).bind(&owner.as_bytes()[..]);
-        let key: Option<i64> = delete.fetch_optional(&mut *self.connection).await?;
-        let Some(key) = key else { return Ok(Outcome::Denied) };
-        sqlx::query("DELETE FROM pair WHERE bundle = ?").bind(key).execute(&mut *self.connection).await?;
-        Ok(Outcome::Done)
-    }
-
-    async fn publish(&mut self, parts: &NewParts) -> Result<Outcome> {
-        let held = sqlx::query("SELECT key, owner FROM bundle WHERE id = ?").bind(&parts.bundle.as_bytes()[..]);
-        let key = match held.fetch_optional(&mut *self.connection).await? {
-            Some(row) if *parts.owner.as_bytes() != array(&row, 1)? => return Ok(Outcome::Denied),
-            Some(row) => self.update_bundle(row.try_get(0)?, parts).await?,
-            None => match (&parts.main, &parts.last_resort) {
-                (Some(main), Some(last_resort)) => self.insert_bundle(parts, main, last_resort).await?,
-                _ => return Ok(Outcome::Denied),
-            },
-        };
-        for part in &parts.pairs {
-            let insert = sqlx::query("INSERT INTO pair (bundle, part) VALUES (?, ?)");
-            insert.bind(key).bind(&part[..]).execute(&mut *self.connection).await?;
-        }
-        let oldest = sqlx::query(
-            "DELETE FROM pair WHERE key IN (SELECT key FROM pair WHERE bundle = ? ORDER BY key DESC LIMIT -1 OFFSET ?)",
-        );
-        let pairs_max = i64::try_from(parts.pairs_max).unwrap_or(i64::MAX);
-        oldest.bind(key).bind(pairs_max).execute(&mut *self.connection).await?;
-        Ok(Outcome::Done)
-    }
-
-    async fn insert_bundle(&mut self, parts: &NewParts, main: &Bytes, last_resort: &Bytes) -> Result<i64> {
-        self.begin().await?;
-        let insert = sqlx::query("INSERT INTO bundle (id, owner, main, last_resort) VALUES (?, ?, ?, ?)");
-        let insert = insert.bind(&parts.bundle.as_bytes()[..]).bind(&parts.owner.as_bytes()[..]);
-        let inserted = insert.bind(&main[..]).bind(&last_resort[..]).execute(&mut *self.connection).await?;
-        Ok(inserted.last_insert_rowid())
-    }
-
-    async fn update_bundle(&mut self, key: i64, parts: &NewParts) -> Result<i64> {
-        self.begin().await?;
-        let update = sqlx::query(
-            "UPDATE bundle SET main = coalesce(?, main), last_resort = coalesce(?, last_resort) WHERE key = ?",
-        );
-        let update = update.bind(parts.main.as_deref()).bind(parts.last_resort.as_deref()).bind(key);
-        update.execute(&mut *self.connection).await?;
-        Ok(key)
-    }
-
-    async fn fetch_bundle(&mut self, bundle: &BundleId, take_pair: bool) -> Result<Outcome> {
-        let select = sqlx::query("SELECT key, main, last_resort FROM bundle WHERE id = ?");
-        let row = select.bind(&bundle.as_bytes()[..]).fetch_optional(&mut *self.connection).await?;
-        let Some(row) = row else { return Ok(Outcome::Denied) };
-        let pair = if take_pair { self.take_pair(row.try_get(0)?).await? } else { None };
-        let last_resort = if pair.is_none() { Some(row.try_get(2)?) } else { None };
-        Ok(Outcome::Bundle(Bundle { main: row.try_get(1)?, pair, last_resort }))
-    }
-
-    async fn take_pair(&mut self, bundle: i64) -> Result<Option<Vec<u8>>> {
-        let select = sqlx::query("SELECT key, part FROM pair WHERE bundle = ? ORDER BY key LIMIT 1");
-        let Some(row) = select.bind(bundle).fetch_optional(&mut *self.connection).await? else { return Ok(None) };
-        self.begin().await?;
-        let delete = sqlx::query("DELETE FROM pair WHERE key = ?").bind(row.try_get::<i64, _>(0)?);
-        delete.execute(&mut *self.connection).await?;
-        Ok(Some(row.try_get(1)?))
-    }
-
-    async fn expire(&mut self, now: Timestamp, lapsed_before: Day) -> Result<Outcome> {
-        self.flush().await?;
-        let limit = i64::try_from(EXPIRE_ROWS_MAX + 1).expect("a small number");
-        let select = "SELECT seq, mailbox FROM envelope WHERE expires_at <= ? ORDER BY expires_at, seq LIMIT ?";
-        let rows = sqlx::query(select).bind(millis(now)).bind(limit).fetch_all(&mut *self.connection).await?;
-        let envelopes: Vec<(i64, Key)> =
-            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_>>()?;
-        let select = "SELECT key FROM mailbox WHERE day_last_used < ? ORDER BY receive_id LIMIT ?";
-        let lapsed = sqlx::query_scalar(select).bind(lapsed_before.as_days()).bind(limit);
-        let mailboxes: Vec<Key> = lapsed.fetch_all(&mut *self.connection).await?;
-        let more = envelopes.len() > EXPIRE_ROWS_MAX || mailboxes.len() > EXPIRE_ROWS_MAX;
-
-        let envelopes = &envelopes[..envelopes.len().min(EXPIRE_ROWS_MAX)];
-        for (seq, mailbox) in envelopes {
-            self.memory.mailboxes.remove_envelope(*mailbox, *seq);
-            self.deletes.push(*seq);
-        }
-        let mailboxes = &mailboxes[..mailboxes.len().min(EXPIRE_ROWS_MAX)];
-        if !mailboxes.is_empty() {
-            self.remove_mailboxes(mailboxes).await?;
-        }
-        if self.memory.acknowledged.expire(now) {
-            self.begin().await?;
-            let delete = sqlx::query("DELETE FROM acknowledged WHERE forget_at <= ?").bind(millis(now));
-            delete.execute(&mut *self.connection).await?;
-        }
-        Ok(Outcome::Expired { envelopes: envelopes.len(), mailboxes: mailboxes.len(), more })
-    }
-
-    async fn begin(&mut self) -> Result<()> {
+    pub(super) async fn begin(&mut self) -> Result<()> {
         if !self.begun {
             sqlx::query("BEGIN IMMEDIATE").execute(&mut *self.connection).await?;
             self.begun = true;
@@ -455,7 +246,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Writes the envelopes gathered so far.
-    async fn flush(&mut self) -> Result<()> {
+    pub(super) async fn flush(&mut self) -> Result<()> {
         if self.inserts.is_empty() && self.deletes.is_empty() {
             return Ok(());
         }
@@ -489,7 +280,7 @@ async fn insert(connection: &mut SqliteConnection, rows: &[Insert]) -> Result<()
     Ok(())
 }
 
-fn mailbox(row: &SqliteRow) -> Result<(Key, NewMailbox)> {
+pub(super) fn mailbox(row: &SqliteRow) -> Result<(Key, NewMailbox)> {
     let made = NewMailbox {
         kind: if row.try_get::<i64, _>(1)? == kind_number(MailboxKind::Contact) {
             MailboxKind::Contact
@@ -505,22 +296,22 @@ fn mailbox(row: &SqliteRow) -> Result<(Key, NewMailbox)> {
     Ok((row.try_get(0)?, made))
 }
 
-const fn kind_number(kind: MailboxKind) -> i64 {
+pub(super) const fn kind_number(kind: MailboxKind) -> i64 {
     match kind {
         MailboxKind::Pairwise => 0,
         MailboxKind::Contact => 1,
     }
 }
 
-fn array<const N: usize>(row: &SqliteRow, column: usize) -> Result<[u8; N]> {
+pub(super) fn array<const N: usize>(row: &SqliteRow, column: usize) -> Result<[u8; N]> {
     let bytes: &[u8] = row.try_get(column)?;
     bytes.try_into().map_err(|_| sqlx::Error::Decode("a column has another length than the schema says".into()))
 }
 
-fn json_texts(texts: &[String]) -> String {
+pub(super) fn json_texts(texts: &[String]) -> String {
     serde_json::to_string(texts).expect("texts are JSON")
 }
 
-fn json_numbers(numbers: &[i64]) -> String {
+pub(super) fn json_numbers(numbers: &[i64]) -> String {
     serde_json::to_string(numbers).expect("numbers are JSON")
 }

@@ -5,6 +5,8 @@
 //! multi-row, for each one is a trip to SQLite's thread.
 
 mod batch;
+mod bundles;
+mod mailboxes;
 mod memory;
 mod reserve;
 pub mod view;

@@ -1,0 +1,158 @@
+//! Operations of a batch on whole mailboxes: made, owned, leased, deleted, lapsed.
+
+use std::collections::HashMap;
+
+use data_encoding::HEXLOWER;
+use sotto_outer::{BundleId, Lease, LeaseOutcome, OwnerKey, ReceiveId};
+use sqlx::Row;
+
+use super::{
+    batch::{Batch, Result, array, json_numbers, json_texts, kind_number, mailbox},
+    memory::{Key, millis},
+};
+use crate::{
+    storage::{EXPIRE_ROWS_MAX, NewLease, NewMailbox, Outcome, Owned},
+    time::{Day, Timestamp},
+};
+
+impl Batch<'_> {
+    pub(super) async fn create(&mut self, new: &NewMailbox) -> Result<Outcome> {
+        let held = sqlx::query(
+            "SELECT key, kind, receive_id, send_id, owner, capability_hash, day_last_used FROM mailbox
+             WHERE receive_id = ? OR send_id = ?",
+        );
+        let held = held.bind(&new.receive_id.as_bytes()[..]).bind(&new.send_id.as_bytes()[..]);
+        if let Some(row) = held.fetch_optional(&mut *self.connection).await? {
+            let (_, held) = mailbox(&row)?;
+            return Ok(if held.same_as(new) { Outcome::Done } else { Outcome::Denied });
+        }
+        self.begin().await?;
+        let insert = sqlx::query(
+            "INSERT INTO mailbox (receive_id, send_id, kind, owner, capability_hash, day_last_used)
+             VALUES (?, ?, ?, ?, ?, ?)",
+        );
+        let inserted = insert
+            .bind(&new.receive_id.as_bytes()[..])
+            .bind(&new.send_id.as_bytes()[..])
+            .bind(kind_number(new.kind))
+            .bind(&new.owner.as_bytes()[..])
+            .bind(&new.capability_hash.as_bytes()[..])
+            .bind(new.day.as_days())
+            .execute(&mut *self.connection)
+            .await?;
+        self.memory.mailboxes.insert(inserted.last_insert_rowid(), new.clone());
+        Ok(Outcome::Done)
+    }
+
+    pub(super) async fn owners(&mut self, things: &[Owned]) -> Result<Outcome> {
+        let id = |thing: &Owned| match thing {
+            Owned::Mailbox(id) => HEXLOWER.encode(id.as_bytes()),
+            Owned::Bundle(id) => HEXLOWER.encode(id.as_bytes()),
+        };
+        let ids = json_texts(&things.iter().map(id).collect::<Vec<_>>());
+        let (mut mailboxes, mut bundles) = (HashMap::new(), HashMap::new());
+        let select = |things: &'static str| sqlx::query(things).bind(ids.clone());
+        let of_mailboxes =
+            select("SELECT receive_id, owner FROM mailbox WHERE receive_id IN (SELECT unhex(value) FROM json_each(?))");
+        if things.iter().any(|thing| matches!(thing, Owned::Mailbox(_))) {
+            for row in of_mailboxes.fetch_all(&mut *self.connection).await? {
+                mailboxes.insert(ReceiveId::from(array(&row, 0)?), OwnerKey::from(array(&row, 1)?));
+            }
+        }
+        let of_bundles = select("SELECT id, owner FROM bundle WHERE id IN (SELECT unhex(value) FROM json_each(?))");
+        if things.iter().any(|thing| matches!(thing, Owned::Bundle(_))) {
+            for row in of_bundles.fetch_all(&mut *self.connection).await? {
+                bundles.insert(BundleId::from(array(&row, 0)?), OwnerKey::from(array(&row, 1)?));
+            }
+        }
+        let owner = |thing: &Owned| match thing {
+            Owned::Mailbox(id) => mailboxes.get(id).copied(),
+            Owned::Bundle(id) => bundles.get(id).copied(),
+        };
+        Ok(Outcome::Owners(things.iter().map(owner).collect()))
+    }
+
+    pub(super) async fn lease(&mut self, leases: &[NewLease], day: Day) -> Result<Outcome> {
+        if leases.is_empty() {
+            return Ok(Outcome::Leased(vec![]));
+        }
+        let ids: Vec<_> = leases.iter().map(|lease| HEXLOWER.encode(lease.mailbox.as_bytes())).collect();
+        let select = sqlx::query(
+            "SELECT receive_id, lease FROM mailbox WHERE receive_id IN (SELECT unhex(value) FROM json_each(?))",
+        );
+        let mut held: HashMap<ReceiveId, Option<Lease>> = HashMap::new();
+        for row in select.bind(json_texts(&ids)).fetch_all(&mut *self.connection).await? {
+            let lease: Option<&[u8]> = row.try_get(1)?;
+            held.insert(array(&row, 0)?.into(), lease.and_then(|lease| Lease::try_from(lease).ok()));
+        }
+        let compare = |lease: &NewLease| match held.get_mut(&lease.mailbox) {
+            Some(held) => lease.compare(held.replace(lease.new).as_ref()),
+            None => LeaseOutcome::Denied,
+        };
+        let outcomes = leases.iter().map(compare).collect();
+        let new: Vec<_> = held
+            .iter()
+            .filter_map(|(id, lease)| lease.map(|lease| (id, lease)))
+            .map(|(id, lease)| [HEXLOWER.encode(id.as_bytes()), HEXLOWER.encode(lease.as_bytes())])
+            .collect();
+        self.begin().await?;
+        let update = sqlx::query(
+            "UPDATE mailbox SET lease = unhex(new.value ->> 1), day_last_used = ?
+             FROM json_each(?) AS new WHERE receive_id = unhex(new.value ->> 0)",
+        );
+        let new = serde_json::to_string(&new).expect("texts are JSON");
+        update.bind(day.as_days()).bind(new).execute(&mut *self.connection).await?;
+        Ok(Outcome::Leased(outcomes))
+    }
+
+    pub(super) async fn delete_mailbox(&mut self, mailbox: &ReceiveId, owner: &OwnerKey) -> Result<Outcome> {
+        let select = sqlx::query_scalar("SELECT key FROM mailbox WHERE receive_id = ? AND owner = ?");
+        let select = select.bind(&mailbox.as_bytes()[..]).bind(&owner.as_bytes()[..]);
+        let key: Option<Key> = select.fetch_optional(&mut *self.connection).await?;
+        let Some(key) = key else { return Ok(Outcome::Denied) };
+        self.remove_mailboxes(&[key]).await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn remove_mailboxes(&mut self, keys: &[Key]) -> Result<()> {
+        self.flush().await?;
+        self.begin().await?;
+        keys.iter().for_each(|key| self.memory.mailboxes.remove(*key));
+        for delete in [
+            "DELETE FROM envelope WHERE mailbox IN (SELECT value FROM json_each(?))",
+            "DELETE FROM mailbox WHERE key IN (SELECT value FROM json_each(?))",
+        ] {
+            sqlx::query(delete).bind(json_numbers(keys)).execute(&mut *self.connection).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn expire(&mut self, now: Timestamp, lapsed_before: Day) -> Result<Outcome> {
+        self.flush().await?;
+        let limit = i64::try_from(EXPIRE_ROWS_MAX + 1).expect("a small number");
+        let select = "SELECT seq, mailbox FROM envelope WHERE expires_at <= ? ORDER BY expires_at, seq LIMIT ?";
+        let rows = sqlx::query(select).bind(millis(now)).bind(limit).fetch_all(&mut *self.connection).await?;
+        let envelopes: Vec<(i64, Key)> =
+            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_>>()?;
+        let select = "SELECT key FROM mailbox WHERE day_last_used < ? ORDER BY receive_id LIMIT ?";
+        let lapsed = sqlx::query_scalar(select).bind(lapsed_before.as_days()).bind(limit);
+        let mailboxes: Vec<Key> = lapsed.fetch_all(&mut *self.connection).await?;
+        let more = envelopes.len() > EXPIRE_ROWS_MAX || mailboxes.len() > EXPIRE_ROWS_MAX;
+
+        let envelopes = &envelopes[..envelopes.len().min(EXPIRE_ROWS_MAX)];
+        for (seq, mailbox) in envelopes {
+            self.memory.mailboxes.remove_envelope(*mailbox, *seq);
+            self.deletes.push(*seq);
+        }
+        let mailboxes = &mailboxes[..mailboxes.len().min(EXPIRE_ROWS_MAX)];
+        if !mailboxes.is_empty() {
+            self.remove_mailboxes(mailboxes).await?;
+        }
+        if self.memory.acknowledged.expire(now) {
+            self.begin().await?;
+            let delete = sqlx::query("DELETE FROM acknowledged WHERE forget_at <= ?").bind(millis(now));
+            delete.execute(&mut *self.connection).await?;
+        }
+        Ok(Outcome::Expired { envelopes: envelopes.len(), mailboxes: mailboxes.len(), more })
+    }
+}
