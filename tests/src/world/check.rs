@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sotto_engine::{
-    ContactId, ContactState, Happening, MessageStatus, MessageView, Rows, Table,
+    ContactId, ContactState, ContactView, Happening, MessageStatus, MessageView, Rows, Table,
     record::{Contact, Record},
     view,
 };
@@ -61,7 +61,7 @@ pub fn problems(world: &World) -> Vec<String> {
     for (id, client) in world.clients() {
         stream(id, client, &mut problems);
         requests(world, &people, id, &mut problems);
-        nothing_waits(&people, id, client, &mut problems);
+        nothing_waits(world, &people, id, client, &mut problems);
     }
     for (a, b) in people.connected(world) {
         same_history(world, a, b, &mut problems);
@@ -173,11 +173,24 @@ fn by_invitation(client: &Client, contact: &ContactId) -> bool {
     contact.and_then(|contact| contact.link).is_some_and(|link| link.kind == LinkKind::Invitation)
 }
 
-/// Whoever is connected with all their contacts has nothing left to send.
-fn nothing_waits(people: &People, id: ClientId, client: &Client, problems: &mut Vec<String>) {
+/// Whoever is connected with all their contacts, and they with them, has nothing left to send.
+fn nothing_waits(world: &World, people: &People, id: ClientId, client: &Client, problems: &mut Vec<String>) {
     let contacts = view::contacts(client.rows()).expect("rows in memory can be read");
-    let settled = |state| matches!(state, ContactState::Connected | ContactState::Incoming | ContactState::Declined);
-    if !contacts.iter().all(|contact| settled(contact.state) && people.by_root.contains_key(&contact.id)) {
+    let Some(account) = world.account(id) else { return };
+    let settled = |contact: &ContactView| match contact.state {
+        ContactState::Incoming | ContactState::Declined => true,
+        ContactState::Connected => {
+            let other = people.by_root.get(&contact.id);
+            other.is_some_and(|other| state(world, *other, &account.root) == Some(ContactState::Connected))
+        }
+        ContactState::Connecting
+        | ContactState::Requested
+        | ContactState::Blocked
+        | ContactState::LinkDead
+        | ContactState::Unreachable
+        | ContactState::LinkForged => false,
+    };
+    if !contacts.iter().all(settled) {
         return;
     }
     let waiting = view::totals(client.rows()).expect("rows in memory can be read").waiting;
