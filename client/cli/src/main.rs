@@ -73,10 +73,16 @@ async fn ask(globals: &Globals, request: args::Request, output: &mut Output) -> 
     }
 }
 
-/// Logs go to stderr: none but our own rooms' warnings from a daemon, unless `SOTTO_LOG` asks.
+/// Logs go to stderr, of our own rooms alone: those of libraries may name addresses. A daemon warns, other verbs say nothing,
+/// unless `SOTTO_LOG` sets how much (`error`, `warn`, `info`, `debug`, `trace`).
 fn start_log(daemon: bool) {
-    let level = std::env::var("SOTTO_LOG").unwrap_or_else(|_| if daemon { "sotto=warn" } else { "off" }.to_owned());
-    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(level);
+    let level = std::env::var("SOTTO_LOG").unwrap_or_default();
+    let level = match level.as_str() {
+        "error" | "warn" | "info" | "debug" | "trace" => level.as_str(),
+        _ if daemon => "warn",
+        _ => "off",
+    };
+    let filter = tracing_subscriber::EnvFilter::new(format!("sotto={level}"));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
