@@ -32,7 +32,7 @@ fn a_thousand_messages_each_way_arrive_once_and_in_order_while_everyone_comes_an
     let mut relay = Relay::new(folder.path());
     let mut people = friends(folder.path(), &relay, ["alice", "bob"]);
     let seed = seed_or(0x5077);
-    println!("SEED={seed:x}");
+    eprintln!("SEED={seed:x}");
     let mut chance = Chance::fork(seed, "process", 0);
 
     let mut written = [0; 2];
