@@ -29,11 +29,24 @@ pub(super) async fn run(
     let account = session.account()?;
     // Before the first look, so that nothing falls between the two.
     let mut changes = session.client.changes();
-    let mut listener =
-        Listener { session, account, types: &listen.types, after: begin(session, listen).await?, output };
+    let mut listener = Listener {
+        session,
+        account,
+        types: &listen.types,
+        after: begin(session, listen).await?,
+        synced: false,
+        output,
+    };
+    let mut health = session.client.health();
     loop {
         listener.catch_up().await?;
+        listener.tell_synced().await?;
         tokio::select! {
+            changed = health.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+            }
             change = changes.recv() => match change {
                 Ok(change) => listener.passing(&change).await?,
                 // What was missed stands in the journal.
@@ -84,6 +97,8 @@ struct Listener<'a> {
     account: AccountView,
     types: &'a [String],
     after: u64,
+    /// Whether it was told that what waited at the relays has come.
+    synced: bool,
     output: &'a mut Output,
 }
 
@@ -108,8 +123,6 @@ impl Listener<'_> {
         let kind = match change {
             Change::Online { .. } => "net.online",
             Change::Offline { .. } => "net.offline",
-            // All relays, not this one alone.
-            Change::CaughtUp { .. } if self.all_caught_up() => "sync.done",
             Change::RelayRefused { problem, .. } => {
                 let fields = Map::from_iter([("problem".to_owned(), Value::from(problem.to_string()))]);
                 return self.tell(now(), "net.refused", fields).await;
@@ -121,13 +134,25 @@ impl Listener<'_> {
         self.tell(now(), kind, Map::new()).await
     }
 
+    /// Tells that what waited has come, once each time it has: from all relays, and for one who begins to listen after it.
+    async fn tell_synced(&mut self) -> Result<(), Failure> {
+        let synced = self.all_caught_up();
+        if synced && !self.synced {
+            self.tell(now(), "sync.done", Map::new()).await?;
+        }
+        self.synced = synced;
+        Ok(())
+    }
+
     fn all_caught_up(&self) -> bool {
         let health = self.session.client.health().borrow().clone();
-        health.relays.values().all(|state| match state {
-            RelayState::Online { caught_up, unanswered: _ } => *caught_up,
-            RelayState::Offline(_) | RelayState::Refused(_) => true,
-            RelayState::Dialling | RelayState::Proving => false,
-        })
+        let online = health.relays.values().any(|state| matches!(state, RelayState::Online { .. }));
+        let waiting = |state: &RelayState| match state {
+            RelayState::Online { caught_up, unanswered: _ } => !caught_up,
+            RelayState::Offline(_) | RelayState::Refused(_) => false,
+            RelayState::Dialling | RelayState::Proving => true,
+        };
+        online && !health.relays.values().any(waiting)
     }
 
     /// An entry's type and what belongs to it.
