@@ -12,7 +12,8 @@ use sotto_inner::LinkKind;
 use super::{
     World,
     client::{Client, ClientId},
-    clock::{DAY, HOUR, MINUTE},
+    clock::{BEGINNING, DAY, HOUR, MINUTE},
+    reader::Verdict,
 };
 
 /// The longest that a world may take to come to rest: an envelope may have to expire, and a repair to wait its turn.
@@ -70,8 +71,13 @@ pub fn problems(world: &World) -> Vec<String> {
     if world.reader.reused > 0 {
         problems.push(format!("{} keystreams lay over two bodies", world.reader.reused));
     }
-    if world.reader.shut > 0 && !world.lossy {
-        problems.push(format!("{} packets were released that nobody can open", world.reader.shut));
+    let shut: Vec<_> = world.released().iter().filter(|released| released.verdict == Verdict::Shut).collect();
+    if let Some(first) = shut.first().filter(|_| !world.lossy) {
+        let (count, after) = (shut.len(), first.time - BEGINNING);
+        problems.push(format!(
+            "{count} packets were released that nobody can open, the first by {:?} after {after} ms",
+            first.from
+        ));
     }
     let left = world.relay().payloads().count();
     if left > 0 {

@@ -14,7 +14,7 @@ use sotto_engine::{
     ContactId, Order, Range, Rows, Table,
     record::{Account, OwnBundle, OwnMailbox, PrekeyRow, Record, SessionRow, TagRow},
 };
-use sotto_inner::{FirstMessage, PrekeyId, PrekeyKind};
+use sotto_inner::{FirstMessage, PrekeyId, PrekeyKind, limits::ARCHIVED_SESSIONS_MAX};
 use sotto_outer::{Create, MailboxKind, ReceiveId, SendId};
 
 use super::{
@@ -35,6 +35,8 @@ pub enum Verdict {
     Opened(Vec<u8>),
     /// A first message to one who no longer has what it was made for: a used pair, a deleted invitation. It must stay shut.
     Late,
+    /// For a session that its reader's full book has dropped for newer ones: it is sealed anew once one of them is heard of.
+    Dropped,
     /// The mailbox is gone, or its owner has deleted all that could open this.
     Gone,
     /// A session packet that its reader has no way to open.
@@ -52,6 +54,8 @@ pub struct Reader {
     pub opened: u64,
     /// First messages that came too late.
     pub late: u64,
+    /// Packets for sessions that a full book has dropped.
+    pub dropped: u64,
     /// Packets to whoever is gone.
     pub gone: u64,
     /// Packets that nobody can open.
@@ -85,6 +89,7 @@ impl Reader {
         match &verdict {
             Verdict::Opened(_) => self.opened += 1,
             Verdict::Late => self.late += 1,
+            Verdict::Dropped => self.dropped += 1,
             Verdict::Gone => self.gone += 1,
             Verdict::Shut => self.shut += 1,
         }
@@ -117,14 +122,15 @@ impl Reader {
                 }
                 Found::Late => verdict = Verdict::Late,
                 Found::Gone => {}
-                Found::Shut => {
+                unread @ (Found::Dropped | Found::Shut) => {
                     if let Some(content) =
                         own.contact.and_then(|_| from_the_sender(clients[from.0].rows(), payload, now))
                     {
                         self.remember(payload, &content);
                         return Verdict::Opened(content);
                     }
-                    verdict = Verdict::Shut;
+                    let is_dropped = matches!(unread, Found::Dropped);
+                    verdict = if is_dropped { Verdict::Dropped } else { Verdict::Shut };
                 }
             }
         }
@@ -149,6 +155,7 @@ impl Reader {
 enum Found {
     Packet { packet: Vec<u8>, content: Vec<u8> },
     Late,
+    Dropped,
     Gone,
     Shut,
 }
@@ -178,6 +185,7 @@ impl Owner<'_> {
         let sessions = sessions(self.rows, contact);
         match sessions.iter().find_map(|session| open(self.rows, session, payload, self.now)) {
             Some(content) => Found::Packet { packet: payload.to_vec(), content },
+            None if sessions.len() > ARCHIVED_SESSIONS_MAX => Found::Dropped,
             None => Found::Shut,
         }
     }
