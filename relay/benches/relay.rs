@@ -8,10 +8,10 @@
 #[path = "bare/mod.rs"]
 mod bare;
 #[path = "../tests/process/client.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with the process tests, which use more of it")]
 mod client;
 #[path = "../tests/process/relay.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with the process tests, which use more of it")]
 mod relay;
 
 use std::{

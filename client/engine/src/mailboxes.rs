@@ -4,6 +4,7 @@
 //! or a restored state. [SES-26]
 
 use sotto_crypto::OwnerKeys;
+use sotto_inner::MailboxAddress;
 use sotto_outer::{
     Answer, Command, Create, Delete, Lease, LeaseOutcome, MailboxKind, ReceiveId, RelayAddress, RelayIdentity,
     SendCapability, SendId, Subscribe, Subscription, Target, limits::SUBSCRIBE_MAILBOXES_MAX, signed,
@@ -16,7 +17,6 @@ use crate::{
     record::{Contact, Known, OwnMailbox, SecretBytes},
     work::Work,
 };
-use sotto_inner::MailboxAddress;
 
 impl Work<'_> {
     /// Draws a mailbox and asks the relay for it as soon as it is online.
