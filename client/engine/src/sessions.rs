@@ -166,8 +166,11 @@ impl Work<'_> {
     ) -> Result<(), RowsError> {
         let book = self.book(contact)?;
         if book.len() > ARCHIVED_SESSIONS_MAX {
+            // A handshake of ours that is still on its way goes last: its answer would open nowhere.
+            let awaited = book.iter().filter(|(row, _)| row.front.is_some()).map(|(row, _)| row.created).max();
             let archived = book.iter().filter(|(_, old)| contact.active.as_ref() != Some(old.id().as_bytes()));
-            if let Some((_, oldest)) = archived.min_by_key(|(row, _)| row.created) {
+            let age = |row: &SessionRow| (row.front.is_some() && Some(row.created) == awaited, row.created);
+            if let Some((_, oldest)) = archived.min_by_key(|(row, _)| age(row)) {
                 let id = *oldest.id().as_bytes();
                 self.drop_session(&contact.root, &id)?;
             }
