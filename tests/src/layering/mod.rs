@@ -22,6 +22,7 @@ pub const ROOMS: [(&str, &[&str]); 10] = [
     ("sotto-net", &["sotto-outer"]),
     ("sotto-driver", &["sotto-engine", "sotto-inner", "sotto-net", "sotto-outer", "sotto-store"]),
     ("sotto-cli", &["sotto-driver"]),
+    ("sotto-desktop", &["sotto-driver"]),
     ("sotto-relay", &["sotto-outer"]),
     ("sotto-tests", &["sotto-crypto", "sotto-engine", "sotto-inner", "sotto-outer", "sotto-relay"]),
 ];

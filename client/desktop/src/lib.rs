@@ -1,0 +1,16 @@
+//! Sotto in a window: calm, quick, everything within reach of the keyboard.
+//!
+//! ```text
+//! view code ──Action──► app ──► backend thread ──Intent──► driver ──► engine
+//!     ▲                  │            │
+//!     └──────View◄───────┴──Update◄───┴──Change, Health
+//! ```
+//!
+//! View code reads a [`view::View`] and pushes [`action::Action`]s, applied after the frame. The backend has a thread of
+//! its own and the only handle to the driver; each of its updates asks for one repaint, and nothing else does.
+
+pub mod action;
+pub mod cx;
+pub mod preferences;
+pub mod theme;
+pub mod view;

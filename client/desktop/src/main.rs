@@ -1,0 +1,3 @@
+//! The desktop client.
+
+fn main() {}
