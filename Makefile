@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 SEEDS ?= 1000
 
-.PHONY: help run test bench simulate advisories
+.PHONY: help run test bench simulate package advisories
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,6 +22,9 @@ bench: ## speed of the cryptography and of the relay, each beside its limit
 simulate: ## many people, crashes and losses from seeds: make simulate SEEDS=1000
 	@. tools/setup.sh && need_packages && need_rust && \
 		SEEDS=$(SEEDS) cargo test --locked --release -p sotto-tests --test scenarios simulate -- --nocapture
+
+package: ## a Debian package of the desktop client and the command line, in target/
+	@tools/package
 
 advisories: ## known weaknesses of our dependencies (needs a network)
 	@. tools/setup.sh && need_rust && need_cargo_command cargo-deny "$$deny_version" && cargo deny check advisories

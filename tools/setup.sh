@@ -28,6 +28,12 @@ need_packages() {
     if [ "${1:-}" = tests ]; then
         command -v strace >/dev/null || missing+=(strace)
     fi
+    if [ "${1:-}" = package ]; then
+        command -v dpkg-shlibdeps >/dev/null || missing+=(dpkg-dev)
+        command -v desktop-file-validate >/dev/null || missing+=(desktop-file-utils)
+        command -v appstreamcli >/dev/null || missing+=(appstream)
+        command -v strip >/dev/null || missing+=(binutils)
+    fi
     [ ${#missing[@]} -gt 0 ] || return 0
 
     local root=()
