@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sotto_engine::{Change, Event};
-use sotto_net::{ConnectionNumber, NetEvent, RelayTask, What};
+use sotto_net::{ConnectionNumber, NetEvent, RelayTask, Route, TaskNumber, What};
 use sotto_outer::{ClientFrame, RelayAddress, RelayFrame, RelayIdentity};
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -16,6 +16,8 @@ use crate::RelayState;
 pub(crate) struct Relays {
     events: mpsc::Sender<NetEvent>,
     relays: BTreeMap<RelayIdentity, Relay>,
+    /// Whose task a number names; numbers are given in order.
+    tasks: Vec<RelayIdentity>,
 }
 
 struct Relay {
@@ -38,7 +40,7 @@ pub(crate) struct Heard {
 
 impl Relays {
     pub(crate) fn new(events: mpsc::Sender<NetEvent>) -> Self {
-        Self { events, relays: BTreeMap::new() }
+        Self { events, relays: BTreeMap::new(), tasks: Vec::new() }
     }
 
     /// Begins to dial a relay; one that is known already may be at this place too.
@@ -46,8 +48,11 @@ impl Relays {
         if let Some(known) = self.relays.get(address.identity()) {
             return known.task.also_at(address);
         }
-        self.relays.entry(*address.identity()).or_insert_with(|| Relay {
-            task: RelayTask::spawn(address, self.events.clone()),
+        let relay = *address.identity();
+        let number = TaskNumber(self.tasks.len() as u64);
+        self.tasks.push(relay);
+        self.relays.entry(relay).or_insert_with(|| Relay {
+            task: RelayTask::spawn(number, address, Route::default(), self.events.clone()),
             state: RelayState::Dialling,
             heard: None,
             speaks: None,
@@ -59,7 +64,8 @@ impl Relays {
     /// What a net event is to the engine: nothing, if the engine does not know its connection; and if it begins or ends
     /// one, a mark to be released in its place among the effects.
     pub(crate) fn translate(&mut self, event: NetEvent) -> Option<(Event, Option<Heard>)> {
-        let NetEvent { relay, connection, what } = event;
+        let NetEvent { task, connection, what } = event;
+        let relay = *self.tasks.get(usize::try_from(task.0).ok()?)?;
         let known = self.relays.get_mut(&relay)?;
         match what {
             What::Connected { address, exporter } => {
@@ -172,7 +178,7 @@ impl Relays {
 
     /// Sends what is ordered, says goodbye to each relay.
     pub(crate) async fn stop(self, mut events: mpsc::Receiver<NetEvent>) {
-        let Self { events: own, relays } = self;
+        let Self { events: own, relays, tasks: _ } = self;
         drop(own);
         let mut stopping: JoinSet<()> = relays.into_values().map(|known| known.task.stop()).collect();
         // What still arrives is not acked, so it comes again next time; taken here, so that no task waits for room.

@@ -12,7 +12,6 @@ use futures_util::{
 use sotto_outer::{ClientFrame, RelayAddress, RelayFrame, Tls, limits::FRAME_BYTES_MAX};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     time::timeout,
 };
 use tokio_tungstenite::{
@@ -25,7 +24,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{NetError, tls};
+use crate::{NetError, Route, tls};
 
 /// How long dialling, TLS and the upgrade may take together.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -59,14 +58,14 @@ impl Connection {
     ///
     /// # Errors
     /// [`NetError`] for whatever stands between: nothing of ours was sent then but the request for `/v1/stream`.
-    pub async fn dial(address: &RelayAddress) -> Result<Self, NetError> {
-        timeout(DIAL_TIMEOUT, Self::dial_patiently(address))
+    pub async fn dial(address: &RelayAddress, route: &Route) -> Result<Self, NetError> {
+        timeout(DIAL_TIMEOUT, Self::dial_patiently(address, route))
             .await
             .unwrap_or(Err(NetError::Unreachable(io::ErrorKind::TimedOut)))
     }
 
-    async fn dial_patiently(address: &RelayAddress) -> Result<Self, NetError> {
-        let stream = reach(address.host(), address.port()).await?;
+    async fn dial_patiently(address: &RelayAddress, route: &Route) -> Result<Self, NetError> {
+        let stream = route.reach(address.host(), address.port()).await?;
         let (transport, exporter): (Box<dyn Transport>, _) = match address.tls() {
             Tls::Own => (Box::new(tls::connect_own(address.host(), address.identity(), stream).await?), None),
             Tls::Acme => {
@@ -156,22 +155,6 @@ impl Outgoing {
     pub(crate) async fn close(&mut self) {
         let _gone = timeout(GOODBYE_TIMEOUT, self.0.close()).await;
     }
-}
-
-async fn reach(host: &str, port: u16) -> Result<TcpStream, NetError> {
-    let addresses = tokio::net::lookup_host((host, port)).await.map_err(|_| NetError::NameUnknown)?;
-    let mut last = NetError::NameUnknown;
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                // A frame waits for no other. Without the option it still arrives, only later.
-                let _slower = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Err(error) => last = NetError::Unreachable(error.kind()),
-        }
-    }
-    Err(last)
 }
 
 fn limits() -> WebSocketConfig {

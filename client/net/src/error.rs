@@ -30,6 +30,22 @@ pub enum NetError {
     #[error("the connection to the relay is too slow for what is to be sent")]
     TooSlow,
 
+    // The proxy's doing, or that of the setting which names it.
+    /// Nothing answers where the proxy should be, or it hung up.
+    #[error(
+        "the proxy cannot be reached ({0}); check that it runs and that the setting is right. Nothing was dialled around it"
+    )]
+    ProxyUnreachable(io::ErrorKind),
+    /// The proxy did not connect to the relay.
+    #[error("the proxy did not connect to the relay: {0}")]
+    ProxyRefused(ProxyRefusal),
+    /// The proxy asks for a user name and a password of its own.
+    #[error("the proxy wants a password, and this version has none to give; use a proxy that asks for none")]
+    ProxyWantsPassword,
+    /// What answers does not speak SOCKS5.
+    #[error("what answers at the proxy's address is no SOCKS5 proxy; check the setting. Nothing was dialled around it")]
+    NotAProxy,
+
     // The doing of what answers there: trying again hardly helps.
     /// TLS could not be agreed on.
     #[error("the server there does not speak the TLS this address asks for: {0}")]
@@ -58,12 +74,45 @@ pub enum NetError {
     ClosedHere,
 }
 
+/// Why a proxy did not connect (RFC 1928 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyRefusal {
+    /// Reply 1.
+    #[error("it failed and does not say why")]
+    General,
+    /// Reply 2.
+    #[error("its rules do not allow this connection")]
+    NotAllowed,
+    /// Reply 3.
+    #[error("the relay's network cannot be reached from there")]
+    NetworkUnreachable,
+    /// Reply 4.
+    #[error("the relay's host cannot be reached from there; it may be down, or its name unknown")]
+    HostUnreachable,
+    /// Reply 5.
+    #[error("the relay's host refuses connections; the relay may be down")]
+    ConnectionRefused,
+    /// Reply 6.
+    #[error("the connection took too long")]
+    Expired,
+    /// Reply 7.
+    #[error("it does not know how to connect")]
+    CommandNotSupported,
+    /// Reply 8.
+    #[error("it does not know this kind of address")]
+    AddressNotSupported,
+}
+
 impl NetError {
     /// A word for logs and JSON.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::NameUnknown => "name_unknown",
             Self::Unreachable(_) => "unreachable",
+            Self::ProxyUnreachable(_) => "proxy_unreachable",
+            Self::ProxyRefused(_) => "proxy_refused",
+            Self::ProxyWantsPassword => "proxy_wants_password",
+            Self::NotAProxy => "not_a_proxy",
             Self::TlsFailed(_) => "tls_failed",
             Self::WrongPin => "wrong_pin",
             Self::CertificateRefused(_) => "certificate_refused",

@@ -6,7 +6,8 @@
 //! ```no_run
 //! # async fn example(address: sotto_outer::RelayAddress) {
 //! let (events, mut inbox) = tokio::sync::mpsc::channel(sotto_net::EVENTS_MAX);
-//! let relay = sotto_net::RelayTask::spawn(address, events);
+//! let route = sotto_net::Route::default(); // straight
+//! let relay = sotto_net::RelayTask::spawn(sotto_net::TaskNumber(1), address, route, events);
 //! while let Some(event) = inbox.recv().await {
 //!     if let sotto_net::What::Connected { .. } = event.what {
 //!         relay.close(event.connection); // and it dials again after a back-off
@@ -20,6 +21,7 @@ mod backoff;
 mod connection;
 mod error;
 mod relay_task;
+mod route;
 #[cfg(test)]
 mod test_relay;
 #[cfg(test)]
@@ -28,8 +30,9 @@ mod tls;
 
 pub use backoff::Backoff;
 pub use connection::Connection;
-pub use error::NetError;
-pub use relay_task::{ConnectionNumber, NetEvent, RelayTask, What};
+pub use error::{NetError, ProxyRefusal};
+pub use relay_task::{ConnectionNumber, NetEvent, RelayTask, TaskNumber, What};
+pub use route::{Proxy, ProxyError, Route};
 
 /// A good size for the channel of events: this many frames wait for a slow engine, then relays wait.
 pub const EVENTS_MAX: usize = 256;

@@ -18,7 +18,7 @@ use std::{
 
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
-use sotto_outer::{ClientFrame, RelayAddress, RelayFrame, RelayIdentity};
+use sotto_outer::{ClientFrame, RelayAddress, RelayFrame};
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinHandle,
@@ -27,7 +27,7 @@ use tokio::{
 use tracing::{debug, warn};
 
 use crate::{
-    Backoff, Connection, NetError,
+    Backoff, Connection, NetError, Route,
     connection::{Arrival, Incoming, Outgoing},
 };
 
@@ -46,11 +46,15 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionNumber(u64);
 
+/// Names a task to whoever listens; chosen by who spawns it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskNumber(pub u64);
+
 /// What happened on a relay's connection.
 #[derive(Debug)]
 pub struct NetEvent {
-    /// Which relay.
-    pub relay: RelayIdentity,
+    /// Of which task.
+    pub task: TaskNumber,
     /// On which of its connections.
     pub connection: ConnectionNumber,
     /// What.
@@ -93,17 +97,17 @@ pub struct RelayTask {
 }
 
 impl RelayTask {
-    /// Begins to dial, on the current Tokio runtime. `events` is where everything arrives; while it is full, the relay
-    /// waits.
+    /// Begins to dial along `route`, on the current Tokio runtime. `events` is where everything arrives, marked with
+    /// `task`; while it is full, the relay waits.
     #[must_use]
-    pub fn spawn(address: RelayAddress, events: mpsc::Sender<NetEvent>) -> Self {
+    pub fn spawn(task: TaskNumber, address: RelayAddress, route: Route, events: mpsc::Sender<NetEvent>) -> Self {
         let (orders, inbox) = mpsc::channel(ORDERS_MAX);
         let (overflow, hurry, probe) = <(Arc<Notify>, Arc<Notify>, Arc<Notify>)>::default();
-        let relay = *address.identity();
         let addresses = Addresses(Arc::new(Mutex::new(vec![address])));
         let worker = Worker {
-            relay,
+            task,
             addresses: addresses.clone(),
+            route,
             events,
             orders: inbox,
             overflow: Arc::clone(&overflow),
@@ -178,8 +182,9 @@ impl Addresses {
 }
 
 struct Worker {
-    relay: RelayIdentity,
+    task: TaskNumber,
     addresses: Addresses,
+    route: Route,
     /// Dials that failed since the start: which address is next.
     failures: usize,
     events: mpsc::Sender<NetEvent>,
@@ -235,9 +240,9 @@ impl Worker {
     }
 
     async fn dial(&mut self, address: &RelayAddress) -> Result<Result<Connection, NetError>, Stopped> {
-        let Self { orders, .. } = self;
+        let Self { orders, route, .. } = self;
         tokio::select! {
-            dialled = Connection::dial(address) => Ok(dialled),
+            dialled = Connection::dial(address, route) => Ok(dialled),
             stopped = drop_orders(orders) => Err(stopped),
         }
     }
@@ -255,8 +260,8 @@ impl Worker {
     async fn carry(&mut self, connection: Connection) -> Result<NetError, Stopped> {
         let Connection { mut incoming, mut outgoing, .. } = connection;
         let ping = Notify::new();
-        let Self { relay, events, orders, overflow, probe, number, .. } = self;
-        let source = Source { relay: *relay, number: *number, events };
+        let Self { task, events, orders, overflow, probe, number, .. } = self;
+        let source = Source { task: *task, number: *number, events };
         let reason = tokio::select! {
             reason = read(&mut incoming, &source, &ping, probe) => reason,
             reason = write(&mut outgoing, orders, *number, &ping) => reason,
@@ -273,20 +278,20 @@ impl Worker {
     }
 
     async fn tell(&self, what: What) -> Result<(), Stopped> {
-        Source { relay: self.relay, number: self.number, events: &self.events }.tell(what).await
+        Source { task: self.task, number: self.number, events: &self.events }.tell(what).await
     }
 }
 
 /// Where events come from and go to.
 struct Source<'a> {
-    relay: RelayIdentity,
+    task: TaskNumber,
     number: ConnectionNumber,
     events: &'a mpsc::Sender<NetEvent>,
 }
 
 impl Source<'_> {
     async fn tell(&self, what: What) -> Result<(), Stopped> {
-        let event = NetEvent { relay: self.relay, connection: self.number, what };
+        let event = NetEvent { task: self.task, connection: self.number, what };
         self.events.send(event).await.map_err(|_| Stopped)
     }
 }

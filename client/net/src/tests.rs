@@ -5,7 +5,7 @@ use tokio::{io::AsyncWriteExt as _, sync::mpsc};
 use tokio_tungstenite::{accept_async, tungstenite::Message};
 
 use crate::{
-    Connection, NetError, RelayTask, What,
+    Connection, NetError, RelayTask, Route, TaskNumber, What,
     relay_task::NetEvent,
     test_relay::{Peer, TestIdentity, TestRelay},
 };
@@ -17,6 +17,15 @@ fn ask(request: u32) -> ClientFrame {
 
 fn done(request: u32) -> RelayFrame {
     RelayFrame::Answer { request, answer: Answer::Done }
+}
+
+async fn dial(address: &RelayAddress) -> Result<Connection, NetError> {
+    Connection::dial(address, &Route::default()).await
+}
+
+/// A task that dials straight.
+fn spawn(address: RelayAddress, events: mpsc::Sender<NetEvent>) -> RelayTask {
+    RelayTask::spawn(TaskNumber(7), address, Route::default(), events)
 }
 
 async fn connected(events: &mut mpsc::Receiver<NetEvent>) -> crate::ConnectionNumber {
@@ -49,7 +58,7 @@ async fn the_pinned_relay_is_spoken_to() {
         group
     };
     let client = async {
-        let mut connection = Connection::dial(&address).await.unwrap();
+        let mut connection = dial(&address).await.unwrap();
         connection.send(&ask(1)).await.unwrap();
         assert_eq!(connection.receive().await, Ok(done(1)));
     };
@@ -61,7 +70,7 @@ async fn the_pinned_relay_is_spoken_to() {
 async fn another_identity_is_a_wrong_pin() {
     let relay = TestRelay::start().await;
     let address = relay.address_of(Tls::Own, TestIdentity::new().public());
-    let (served, dialled) = tokio::join!(relay.accept_tls(), Connection::dial(&address));
+    let (served, dialled) = tokio::join!(relay.accept_tls(), dial(&address));
     assert_eq!(dialled.unwrap_err(), NetError::WrongPin);
     assert!(served.is_err());
 }
@@ -70,7 +79,7 @@ async fn another_identity_is_a_wrong_pin() {
 async fn a_leaf_of_no_public_authority_is_refused_under_acme() {
     let relay = TestRelay::start().await;
     let address = relay.address(Tls::Acme);
-    let (_, dialled) = tokio::join!(relay.accept_tls(), Connection::dial(&address));
+    let (_, dialled) = tokio::join!(relay.accept_tls(), dial(&address));
     assert!(matches!(dialled.unwrap_err(), NetError::CertificateRefused(_)));
 }
 
@@ -79,7 +88,7 @@ async fn plain_text_is_no_tls() {
     let relay = TestRelay::start().await;
     let address = relay.address(Tls::Own);
     let server = async { relay.accept_tcp().await.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await };
-    let (_, dialled) = tokio::join!(server, Connection::dial(&address));
+    let (_, dialled) = tokio::join!(server, dial(&address));
     assert!(matches!(dialled.unwrap_err(), NetError::TlsFailed(_)));
 }
 
@@ -96,7 +105,7 @@ async fn a_web_server_is_no_relay_and_a_busy_one_is_believed() {
             stream.write_all(format!("HTTP/1.1 {answer}Content-Length: 0\r\n\r\n").as_bytes()).await.unwrap();
             stream
         };
-        let (_stream, dialled) = tokio::join!(server, Connection::dial(&address));
+        let (_stream, dialled) = tokio::join!(server, dial(&address));
         assert_eq!(dialled.unwrap_err(), expected);
     }
 }
@@ -104,7 +113,7 @@ async fn a_web_server_is_no_relay_and_a_busy_one_is_believed() {
 #[tokio::test]
 async fn nobody_there_is_unreachable() {
     let address = TestRelay::start().await.address(Tls::Off);
-    let refused = Connection::dial(&address).await.unwrap_err();
+    let refused = dial(&address).await.unwrap_err();
     assert_eq!(refused, NetError::Unreachable(std::io::ErrorKind::ConnectionRefused));
 }
 
@@ -114,7 +123,7 @@ async fn a_wrong_place_keeps_nobody_from_the_right_one() {
     let wrong =
         RelayAddress::new("127.0.0.1", closed_port(nobody), Tls::Own, *relay.address(Tls::Own).identity()).unwrap();
     let (sender, mut events) = mpsc::channel(16);
-    let task = RelayTask::spawn(wrong, sender);
+    let task = spawn(wrong, sender);
     task.also_at(relay.address(Tls::Own));
     let server = async {
         let mut peer = Peer(accept_async(relay.accept_tls().await.unwrap()).await.unwrap());
@@ -137,7 +146,7 @@ fn closed_port(relay: TestRelay) -> u16 {
 async fn garbage_ends_the_connection_and_the_next_one_works() {
     let relay = TestRelay::start().await;
     let (events, mut inbox) = mpsc::channel(8);
-    let task = RelayTask::spawn(relay.address(Tls::Off), events);
+    let task = spawn(relay.address(Tls::Off), events);
 
     relay.accept().await.send_bytes(vec![0xff; 40]).await;
     assert_eq!(disconnected(&mut inbox).await, NetError::Garbage(CodecError::Malformed));
@@ -160,7 +169,7 @@ async fn garbage_ends_the_connection_and_the_next_one_works() {
 async fn what_was_meant_for_a_lost_connection_never_leaves_on_the_next() {
     let relay = TestRelay::start().await;
     let (events, mut inbox) = mpsc::channel(8);
-    let task = RelayTask::spawn(relay.address(Tls::Off), events);
+    let task = spawn(relay.address(Tls::Off), events);
 
     let peer = relay.accept().await;
     let first = connected(&mut inbox).await;
@@ -179,7 +188,7 @@ async fn what_was_meant_for_a_lost_connection_never_leaves_on_the_next() {
 async fn a_stop_sends_what_was_ordered_and_says_goodbye() {
     let relay = TestRelay::start().await;
     let (events, mut inbox) = mpsc::channel(8);
-    let task = RelayTask::spawn(relay.address(Tls::Off), events);
+    let task = spawn(relay.address(Tls::Off), events);
     let mut peer = relay.accept().await;
     let number = connected(&mut inbox).await;
     for request in 0..100 {
@@ -198,7 +207,7 @@ async fn a_stop_sends_what_was_ordered_and_says_goodbye() {
 async fn a_busy_listener_makes_the_relay_wait_and_loses_nothing() {
     let relay = TestRelay::start().await;
     let (events, mut inbox) = mpsc::channel(1);
-    let _task = RelayTask::spawn(relay.address(Tls::Off), events);
+    let _task = spawn(relay.address(Tls::Off), events);
     let server = async {
         let mut peer = relay.accept().await;
         for request in 0..1_000 {
