@@ -75,6 +75,8 @@ pub enum Action {
     Decline(ContactId),
     /// Take nothing more from a contact.
     Block(ContactId),
+    /// Pictures that are read from now on show this contact's safety number, not a link; none once that is over.
+    Compare(Option<ContactId>),
     /// The safety numbers were compared and are the same.
     Verify(ContactId),
     /// Go on with a contact whose identity is in doubt, unverified.
