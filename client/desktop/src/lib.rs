@@ -10,7 +10,9 @@
 //! its own and the only handle to the driver; each of its updates asks for one repaint, and nothing else does.
 
 pub mod action;
+pub mod backend;
 pub mod cx;
 pub mod preferences;
 pub mod theme;
+pub mod update;
 pub mod view;

@@ -37,6 +37,8 @@ pub struct View {
     pub recovery_key: Option<SecretText>,
     /// What is said at the bottom, oldest first. Each has a number that is never used again.
     pub toasts: Vec<(u64, Toast)>,
+    /// The last number given to a toast.
+    pub toasts_said: u64,
     /// The result of comparing a picture of their code.
     pub picture: Option<PictureResult>,
     /// Now, and where: for days and times.
