@@ -16,3 +16,4 @@ pub mod preferences;
 pub mod theme;
 pub mod update;
 pub mod view;
+pub mod when;
