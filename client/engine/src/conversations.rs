@@ -98,6 +98,9 @@ impl Work<'_> {
         if self.get(Table::MessageIndex, content.id.as_bytes())?.is_some() {
             return Ok(());
         }
+        if contact.unread == 0 {
+            self.put(Table::Meta, &unread_key(&contact.root), content.id.as_bytes().to_vec());
+        }
         contact.unread += 1;
         self.save_contact(contact);
         self.store(&MessageRow {
@@ -115,6 +118,29 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Keeps what is written and not sent; nobody but this profile learns of it.
+    pub(crate) fn set_draft(
+        &mut self,
+        ticket: Ticket,
+        to: &ContactId,
+        text: String,
+    ) -> Result<Result<(), IntentError>, RowsError> {
+        if self.contact(to)?.is_none() {
+            return Ok(Err(IntentError::NoContact));
+        }
+        if text.len() > TEXT_BYTES_MAX {
+            return Ok(Err(IntentError::Text));
+        }
+        let key = draft_key(to);
+        if text.is_empty() {
+            self.delete(Table::Meta, &key);
+        } else {
+            self.put(Table::Meta, &key, text.into_bytes());
+        }
+        self.answer(ticket, Outcome::Done);
+        Ok(Ok(()))
+    }
+
     /// A message of ours moved on; it never moves back.
     pub(crate) fn message_reached(&mut self, id: &ContentId, status: MessageStatus) -> Result<(), RowsError> {
         let Some((key, mut message)) = self.message(id)? else { return Ok(()) };
@@ -125,6 +151,29 @@ impl Work<'_> {
         self.save(&key, &message);
         self.happened(Happening::MessageStatus { chat: message.chat, id: *id, status })
     }
+}
+
+/// What is written to a contact and not sent.
+pub(crate) fn draft(rows: &dyn Rows, contact: &ContactId) -> Result<String, RowsError> {
+    let row = rows.get(Table::Meta, &draft_key(contact))?;
+    row.map_or(Ok(String::new()), |row| {
+        String::from_utf8(row.to_vec()).map_err(|_| RowsError("a draft is damaged".to_owned()))
+    })
+}
+
+/// The message that came when none was unseen.
+pub(crate) fn unread_from(rows: &dyn Rows, contact: &ContactId) -> Result<Option<ContentId>, RowsError> {
+    let row = rows.get(Table::Meta, &unread_key(contact))?;
+    row.map(|row| ContentId::try_from(row.as_slice()).map_err(|_| RowsError("an unread mark is damaged".to_owned())))
+        .transpose()
+}
+
+fn draft_key(contact: &ContactId) -> Vec<u8> {
+    [b"draft:".as_slice(), contact.as_bytes()].concat()
+}
+
+fn unread_key(contact: &ContactId) -> Vec<u8> {
+    [b"unread:".as_slice(), contact.as_bytes()].concat()
 }
 
 /// Why nothing can be written to a contact in this state.

@@ -88,6 +88,7 @@ impl Work<'_> {
                 self.send_text(ticket, account, &contact, text, idempotency_key)
             }
             Intent::Typing { contact, active } => self.type_to(ticket, &contact, active),
+            Intent::SetDraft { contact, text } => self.set_draft(ticket, &contact, text),
             Intent::MarkRead { contact } => self.mark_read(ticket, &contact),
             Intent::AckJournal { sequence } => {
                 let acked = self.counter(b"journal-acked")?.max(sequence);

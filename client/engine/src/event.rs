@@ -110,6 +110,13 @@ pub enum Intent {
         /// Whether it began.
         active: bool,
     },
+    /// Keep what is written to a contact and not sent.
+    SetDraft {
+        /// To whom.
+        contact: ContactId,
+        /// The text; empty for none.
+        text: String,
+    },
     /// All messages of a contact up to now were seen.
     MarkRead {
         /// Whose.
@@ -136,6 +143,7 @@ impl std::fmt::Debug for Intent {
             Self::Verify { contact: _, number: _ } => "Verify(..)",
             Self::Send { contact: _, text: _, idempotency_key: _ } => "Send(..)",
             Self::Typing { contact: _, active: _ } => "Typing(..)",
+            Self::SetDraft { contact: _, text: _ } => "SetDraft(..)",
             Self::MarkRead { contact: _ } => "MarkRead(..)",
             Self::AckJournal { sequence: _ } => "AckJournal(..)",
         })

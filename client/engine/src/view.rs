@@ -1,6 +1,8 @@
 //! What views read: the shapes of contacts, messages and the account, and the look-ups that fill them. Reads only, on any
 //! [`Rows`]: the engine's transaction or a second, read-only connection.
 
+mod conversation;
+
 use minicbor::{Decode, Encode};
 use sotto_inner::{ContentId, HybridTime};
 use sotto_outer::RelayAddress;
@@ -8,6 +10,11 @@ use sotto_outer::RelayAddress;
 use crate::{
     ContactId, JournalEntry, Order, Range, Rows, RowsError, Table, Value,
     record::{Account, Contact, MessageRow, OutboxRow, Record},
+};
+
+pub use conversation::{
+    ConversationView, DeliveryView, Stretch, Wait, around, between, conversation, conversations, delivery,
+    first_unread, newest,
 };
 
 /// How far a contact is.
