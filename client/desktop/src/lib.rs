@@ -12,8 +12,10 @@
 pub mod action;
 pub mod backend;
 pub mod cx;
+pub mod icons;
 pub mod preferences;
 pub mod theme;
 pub mod update;
 pub mod view;
 pub mod when;
+pub mod widgets;

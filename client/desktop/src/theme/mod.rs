@@ -1,5 +1,9 @@
 //! Colours and sizes by name. View code has no others; a test reads it for literal ones.
 
+mod fonts;
+mod style;
 mod tokens;
 
+pub use fonts::{mono, regular, semibold};
+pub use style::install;
 pub use tokens::{Colors, Sizes, Theme};

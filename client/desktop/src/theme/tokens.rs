@@ -34,6 +34,12 @@ impl Theme {
     pub fn dark() -> Self {
         toml::from_str(include_str!("../../assets/themes/dark.toml")).expect("a test reads this file")
     }
+
+    /// The tint that leaves a picture as it is.
+    #[must_use]
+    pub const fn untinted(&self) -> Color32 {
+        Color32::WHITE
+    }
 }
 
 macro_rules! colors {
