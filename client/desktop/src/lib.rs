@@ -14,6 +14,7 @@ pub mod backend;
 pub mod cx;
 pub mod icons;
 pub mod preferences;
+pub mod screens;
 pub mod theme;
 pub mod update;
 pub mod view;
