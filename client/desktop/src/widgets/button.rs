@@ -46,9 +46,9 @@ fn sized(ui: &mut Ui, theme: &Theme, kind: Kind, label: &str, width: f32) -> Res
     let over = if kind == Kind::Primary { colors.text } else { colors.selected };
     let amount = if kind == Kind::Primary { 0.14 } else { 0.6 };
     let fill = mix(fill, over, amount * warmth(ui, &response));
-    let fade = if ui.is_enabled() { 1.0 } else { 0.5 };
-    ui.painter().rect_filled(rect, HEIGHT / 2.0, fill.gamma_multiply(fade));
-    fitted(ui, rect.shrink2(vec2(10.0, 0.0)), label, semibold(theme.sizes.body), text.gamma_multiply(fade));
+    // What is disabled is faded by the painter.
+    ui.painter().rect_filled(rect, HEIGHT / 2.0, fill);
+    fitted(ui, rect.shrink2(vec2(10.0, 0.0)), label, semibold(theme.sizes.body), text);
     if kind == Kind::Primary && response.has_focus() {
         // The ring has the accent's colour: a line of the background sets it off.
         let stroke = Stroke::new(theme.sizes.ring, colors.background);

@@ -25,7 +25,10 @@ pub fn dialog(ctx: &Context, theme: &Theme, title: &str, contents: impl FnOnce(&
         });
         ui.spacing_mut().item_spacing.y = 0.0;
         let closed = header(ui, theme, title);
-        ScrollArea::vertical().max_height(screen.y - 140.0).auto_shrink([false, true]).show(ui, |ui| {
+        // The height of the frame before must not bound this one: a dialog grows with what is in it.
+        let height = screen.y - 140.0;
+        let scroll = ScrollArea::vertical().max_height(height).min_scrolled_height(height);
+        scroll.auto_shrink([false, true]).show(ui, |ui| {
             Frame::new().inner_margin(Margin { left: 32, right: 32, top: 4, bottom: 28 }).show(ui, |ui| {
                 ui.set_width(width - 64.0);
                 ui.spacing_mut().item_spacing.y = theme.sizes.space[2];
