@@ -17,8 +17,13 @@ stop() {
     exit 1
 }
 
+has_library() { /sbin/ldconfig -p | grep -F "$1 " >/dev/null; }
+has_file() { compgen -G "$1" >/dev/null; }
+
 # The least set of Debian packages: a C compiler and headers for SQLite, SQLCipher and aws-lc; perl and make for the
-# OpenSSL inside SQLCipher; strace for the test that watches the relay's fdatasync.
+# OpenSSL inside SQLCipher. For `tests` also strace, for the one that watches the relay's fdatasync, and Mesa's software
+# renderer, for pictures of the window. For `window` what the window opens while it runs, for `display` a display without a
+# screen, hands for it, and a camera.
 need_packages() {
     local missing=()
     command -v gcc >/dev/null || missing+=(gcc)
@@ -27,6 +32,26 @@ need_packages() {
     perl -MFindBin -MIPC::Cmd -e 1 2>/dev/null || missing+=(perl)
     if [ "${1:-}" = tests ]; then
         command -v strace >/dev/null || missing+=(strace)
+        has_library libvulkan.so.1 || missing+=(libvulkan1)
+        has_file '/usr/share/vulkan/icd.d/lvp_icd*' || missing+=(mesa-vulkan-drivers)
+    fi
+    case "${1:-}" in window | display)
+        has_library libEGL.so.1 || missing+=(libegl1)
+        has_library libGL.so.1 || missing+=(libgl1)
+        has_file '/usr/lib/*/dri/*_dri.so' || missing+=(libgl1-mesa-dri)
+        has_library libX11-xcb.so.1 || missing+=(libx11-xcb1)
+        has_library libXcursor.so.1 || missing+=(libxcursor1)
+        has_library libXi.so.6 || missing+=(libxi6)
+        has_library libXrandr.so.2 || missing+=(libxrandr2)
+        has_library libxkbcommon-x11.so.0 || missing+=(libxkbcommon-x11-0)
+        has_library libwayland-client.so.0 || missing+=(libwayland-client0)
+        ;;
+    esac
+    if [ "${1:-}" = display ]; then
+        command -v Xvfb >/dev/null || missing+=(xvfb)
+        command -v xdotool >/dev/null || missing+=(xdotool)
+        command -v import >/dev/null || missing+=(imagemagick)
+        has_file '/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf' || missing+=(fonts-noto-color-emoji)
     fi
     if [ "${1:-}" = package ]; then
         command -v dpkg-shlibdeps >/dev/null || missing+=(dpkg-dev)
