@@ -45,5 +45,5 @@ pub use reader::{Reader, Snapshot};
 pub use recovery::{RecoveryKey, RecoveryKeyError};
 pub use secret::Passphrase;
 pub use slot::SlotKind;
-pub use store::{Store, Unlock};
+pub use store::{LockedStore, Store, Unlock};
 pub use transaction::Transaction;

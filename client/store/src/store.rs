@@ -26,6 +26,12 @@ pub enum Unlock {
     Recovery(RecoveryKey),
 }
 
+/// A profile that is held and not open: its key is wiped, and its lock still keeps others out.
+pub struct LockedStore {
+    folder: PathBuf,
+    lock: LockGuard,
+}
+
 /// An open profile: the connection that writes, and the lock that keeps others out.
 pub struct Store {
     // In this order they are dropped: the lock goes last.
@@ -51,7 +57,7 @@ impl Store {
         let key = DatabaseKey::new(random()?);
         let slot = unlock.new_slot(&key)?;
         build(&layout, &key, slot).inspect_err(|_| drop(files::remove_folder(&layout.draft())))?;
-        Self::assemble(&layout, key, lock)
+        Self::assemble(layout.store(), key, lock).map_err(|(_, error)| error)
     }
 
     /// Opens a profile.
@@ -64,9 +70,16 @@ impl Store {
         if !layout.store().try_exists()? {
             return Err(StoreError::NotFound);
         }
-        let lock = layout.lock()?;
-        let key = unlock.open(&KeyFile::read(&layout.store())?)?;
-        Self::assemble(&layout, key, lock)
+        LockedStore { folder: layout.store(), lock: layout.lock()? }.unlock(unlock).map_err(|(_, error)| error)
+    }
+
+    /// Closes the database and wipes its key. The profile stays this process's until what is left is dropped.
+    #[must_use]
+    pub fn lock(self) -> LockedStore {
+        let Self { connection, key, folder, _lock: lock } = self;
+        drop(connection);
+        drop(key);
+        LockedStore { folder, lock }
     }
 
     /// The ways to open a profile, for choosing what to ask the person. Needs no secret and no lock.
@@ -159,11 +172,36 @@ impl Store {
         Ok(())
     }
 
-    fn assemble(layout: &Layout, key: DatabaseKey, lock: LockGuard) -> Result<Self, StoreError> {
-        let folder = layout.store();
-        let connection = database::open_writer(&folder, &key)?;
-        database::check_format(&connection)?;
-        Ok(Self { connection, key, folder, _lock: lock })
+    fn assemble(folder: PathBuf, key: DatabaseKey, lock: LockGuard) -> Result<Self, (LockedStore, StoreError)> {
+        let connect = || {
+            let connection = database::open_writer(&folder, &key)?;
+            database::check_format(&connection)?;
+            Ok(connection)
+        };
+        match connect() {
+            Ok(connection) => Ok(Self { connection, key, folder, _lock: lock }),
+            Err(error) => Err((LockedStore { folder, lock }, error)),
+        }
+    }
+}
+
+impl LockedStore {
+    /// Opens the profile again; on an error it stays locked.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`], beside what is still held.
+    pub fn unlock(self, unlock: &Unlock) -> Result<Store, (Self, StoreError)> {
+        let Self { folder, lock } = self;
+        match KeyFile::read(&folder).and_then(|keys| unlock.open(&keys)) {
+            Ok(key) => Store::assemble(folder, key, lock),
+            Err(error) => Err((Self { folder, lock }, error)),
+        }
+    }
+}
+
+impl fmt::Debug for LockedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LockedStore(..)")
     }
 }
 
