@@ -7,13 +7,13 @@ use std::{
 };
 
 use sotto_engine::{Change, Intent, Notice, Order, Outcome, Range, Rows as _, RowsError, Table, view};
-use sotto_store::{Reader, RecoveryKey, Snapshot, Store, Unlock};
+use sotto_store::{Passphrase, Reader, RecoveryKey, SlotKind, Snapshot, Store, StoreError, Unlock};
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
     time::timeout,
 };
 
-use crate::{ClientError, Health, Options, request::Request, worker::Worker};
+use crate::{ClientError, Health, Locked, Options, request::Request, worker::Worker};
 
 /// Changes that a slow subscriber may lag behind before it misses some; the journal has them all.
 const CHANGES_MAX: usize = 4_096;
@@ -40,7 +40,7 @@ impl Client {
     pub fn create(options: &Options, unlock: &Unlock) -> Result<(Self, RecoveryKey), ClientError> {
         let mut store = Store::create(&options.profile, unlock)?;
         let recovery = store.add_recovery_key()?;
-        Ok((Self::run(store, options.network)?, recovery))
+        Ok((Self::start(store, options.network)?, recovery))
     }
 
     /// Opens a profile and begins to dial its relays. Blocks for a moment.
@@ -51,7 +51,7 @@ impl Client {
     /// # Panics
     /// Outside a Tokio runtime.
     pub fn open(options: &Options, unlock: &Unlock) -> Result<Self, ClientError> {
-        Self::run(Store::open(&options.profile, unlock)?, options.network)
+        Self::start(Store::open(&options.profile, unlock)?, options.network)
     }
 
     /// Opens a profile that [`Client::create`] left without an account, with a new recovery key in place of the one
@@ -65,11 +65,15 @@ impl Client {
     pub fn open_unfinished(options: &Options, unlock: &Unlock) -> Result<(Self, RecoveryKey), ClientError> {
         let mut store = Store::open(&options.profile, unlock)?;
         let recovery = store.add_recovery_key()?;
-        Ok((Self::run(store, options.network)?, recovery))
+        Ok((Self::start(store, options.network)?, recovery))
     }
 
-    fn run(store: Store, network: bool) -> Result<Self, ClientError> {
+    fn start(store: Store, network: bool) -> Result<Self, ClientError> {
         let reader = store.reader()?;
+        Ok(Self::run(store, reader, network))
+    }
+
+    pub(crate) fn run(store: Store, reader: Reader, network: bool) -> Self {
         let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
         let (changes, _) = broadcast::channel(CHANGES_MAX);
         let (notices, _) = broadcast::channel(CHANGES_MAX);
@@ -78,8 +82,8 @@ impl Client {
         thread::Builder::new()
             .name("sotto-engine".to_owned())
             .spawn(move || worker.run())
-            .map_err(sotto_store::StoreError::from)?;
-        Ok(Self { requests, changes, notices, health, reader: Mutex::new(Some(reader)) })
+            .expect("the system starts one thread more");
+        Self { requests, changes, notices, health, reader: Mutex::new(Some(reader)) }
     }
 
     /// Carries out an intent. What the answer tells is durable. Some intents are answered when a relay answered;
@@ -155,6 +159,64 @@ impl Client {
         if self.requests.send(Request::Hurry(done)).await.is_ok() {
             let _gone = hurried.await;
         }
+    }
+
+    /// Locks the profile: nothing of it can be read until it is unlocked. Connections stand and what arrives is counted, but
+    /// neither opened nor acknowledged. Intents that were not answered answer [`ClientError::Closed`], and so does this if the
+    /// client is closed.
+    ///
+    /// # Errors
+    /// [`ClientError::Closed`].
+    pub async fn lock(self) -> Result<Locked, ClientError> {
+        drop(self.reader.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let (reply, locked) = oneshot::channel();
+        self.requests.send(Request::Lock(reply)).await.map_err(|_| ClientError::Closed)?;
+        locked.await.map_err(|_| ClientError::Closed)
+    }
+
+    /// Adds a way to open the profile, or replaces the one of its kind.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`], [`ClientError::Closed`].
+    pub async fn add_slot(&self, unlock: Unlock) -> Result<(), ClientError> {
+        self.with_store(move |store| store.add_slot(&unlock)).await
+    }
+
+    /// Removes a way to open the profile; never the last.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`], [`ClientError::Closed`].
+    pub async fn remove_slot(&self, kind: SlotKind) -> Result<(), ClientError> {
+        self.with_store(move |store| store.remove_slot(kind)).await
+    }
+
+    /// Changes the passphrase for someone who knows the old one.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`], [`ClientError::Closed`].
+    pub async fn change_passphrase(&self, old: Passphrase, new: Passphrase) -> Result<(), ClientError> {
+        self.with_store(move |store| store.change_passphrase(&old, &new)).await
+    }
+
+    /// Draws a recovery key in place of the one before, to be shown once.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`], [`ClientError::Closed`].
+    pub async fn new_recovery_key(&self) -> Result<RecoveryKey, ClientError> {
+        self.with_store(Store::add_recovery_key).await
+    }
+
+    async fn with_store<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ClientError> {
+        let (reply, answer) = oneshot::channel();
+        let act = Box::new(move |store: &mut Store| {
+            // Who asked may have gone.
+            let _gone = reply.send(act(store));
+        });
+        self.requests.send(Request::Store(act)).await.map_err(|_| ClientError::Closed)?;
+        Ok(answer.await.map_err(|_| ClientError::Closed)??)
     }
 
     /// Sends what is ordered, says goodbye to the relays and closes the store. Afterwards everything answers

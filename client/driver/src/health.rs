@@ -8,7 +8,7 @@ use sotto_outer::RelayIdentity;
 
 use crate::ClientError;
 
-/// How a relay's connection stands.
+/// How a relay's connections stand, the one we read on and the one we send on, taken together.
 ///
 /// ```text
 /// Dialling ──► Proving ──► Online { caught_up: false } ──► Online { caught_up: true }
@@ -32,6 +32,35 @@ pub enum RelayState {
     Offline(NetError),
     /// Not who it should be, or of another version.
     Refused(RelayProblem),
+}
+
+impl RelayState {
+    /// How a relay stands whose two lines stand like this: what keeps one of them from its work is told first.
+    #[must_use]
+    pub(crate) fn of_both(a: Self, b: Self) -> Self {
+        match (a, b) {
+            (Self::Online { caught_up: a, unanswered: of_a }, Self::Online { caught_up: b, unanswered: of_b }) => {
+                Self::Online { caught_up: a && b, unanswered: of_a + of_b }
+            }
+            (a, b) => {
+                if a.weight() >= b.weight() {
+                    a
+                } else {
+                    b
+                }
+            }
+        }
+    }
+
+    const fn weight(&self) -> u8 {
+        match self {
+            Self::Online { .. } => 0,
+            Self::Proving => 1,
+            Self::Dialling => 2,
+            Self::Offline(_) => 3,
+            Self::Refused(_) => 4,
+        }
+    }
 }
 
 /// How the client stands.

@@ -21,6 +21,8 @@ mod client;
 mod clock;
 mod error;
 mod health;
+mod isolation;
+mod locked;
 mod options;
 pub mod platform;
 mod relays;
@@ -32,12 +34,14 @@ mod worker;
 pub use client::Client;
 pub use error::ClientError;
 pub use health::{Health, RelayState};
+pub use locked::Locked;
 pub use options::Options;
 
 // What a client of the driver speaks in. It depends on no room below.
 pub use sotto_engine::{
     AccountView, Change, ContactId, ContactState, ContactView, Happening, Intent, IntentError, JournalEntry,
-    MessageStatus, MessageView, Notice, Outcome, RelayProblem, Timestamp, Totals, view,
+    MessageStatus, MessageView, Notice, Outcome, ProxyAddress, ProxyAddressError, RelayProblem, Timestamp, Totals,
+    view,
 };
 pub use sotto_inner::{ContentId, HybridTime, Link, LinkError, LinkKind, limits::NAME_BYTES_MAX};
 pub use sotto_net::NetError;

@@ -1,26 +1,40 @@
-//! The relays of one client: their tasks, which of their connections the engine knows, and what is unanswered there.
+//! The lines of one client: their tasks, which of their connections the engine knows, and what is unanswered there.
 //!
 //! A task may have dialled again before the engine has heard that the old connection is gone. So frames of connections
 //! that the engine was not told of are dropped, and what the engine sends goes to the connection it was last told of.
+//!
+//! Nothing is dialled before it was said through which proxy, or through none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sotto_engine::{Change, Event};
-use sotto_net::{ConnectionNumber, NetEvent, RelayTask, Route, TaskNumber, What};
+use sotto_engine::{Change, Event, Line, ProxyAddress, RelayProblem, Role};
+use sotto_net::{ConnectionNumber, NetEvent, Proxy, RelayTask, Route, TaskNumber, What};
 use sotto_outer::{ClientFrame, RelayAddress, RelayFrame, RelayIdentity};
 use tokio::{sync::mpsc, task::JoinSet};
+use tracing::error;
 
-use crate::RelayState;
+use crate::{RelayState, isolation::Isolation};
 
-/// All relays.
+/// All lines.
 pub(crate) struct Relays {
     events: mpsc::Sender<NetEvent>,
-    relays: BTreeMap<RelayIdentity, Relay>,
-    /// Whose task a number names; numbers are given in order.
-    tasks: Vec<RelayIdentity>,
+    isolation: Isolation,
+    /// How lines are dialled; none until it was said.
+    way: Option<Way>,
+    lines: BTreeMap<Line, Known>,
+    /// Which line's task a number names. Numbers are never given twice.
+    tasks: BTreeMap<TaskNumber, Line>,
+    last_task: u64,
 }
 
-struct Relay {
+/// How lines are dialled.
+enum Way {
+    Straight,
+    Through(Proxy),
+}
+
+struct Known {
+    number: TaskNumber,
     task: RelayTask,
     state: RelayState,
     /// The connection that the engine was last told of, if it still stands for the engine. Ahead of `speaks` within a
@@ -34,45 +48,83 @@ struct Relay {
 
 /// A connection that effects released after this are meant for.
 pub(crate) struct Heard {
-    relay: RelayIdentity,
+    line: Line,
+    task: TaskNumber,
     connection: Option<ConnectionNumber>,
 }
 
 impl Relays {
     pub(crate) fn new(events: mpsc::Sender<NetEvent>) -> Self {
-        Self { events, relays: BTreeMap::new(), tasks: Vec::new() }
+        Self {
+            events,
+            isolation: Isolation::default(),
+            way: None,
+            lines: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            last_task: 0,
+        }
     }
 
-    /// Begins to dial a relay; one that is known already may be at this place too.
-    pub(crate) fn connect(&mut self, address: RelayAddress) {
-        if let Some(known) = self.relays.get(address.identity()) {
+    /// Ends every task; those that are asked for after this are dialled through the proxy, or straight.
+    pub(crate) fn use_proxy(&mut self, proxy: Option<&ProxyAddress>) {
+        self.drop_tasks();
+        self.way = match proxy.map(|proxy| Proxy::new(proxy.host(), proxy.port())) {
+            None => Some(Way::Straight),
+            Some(Ok(proxy)) => Some(Way::Through(proxy)),
+            Some(Err(_)) => {
+                // The engine's addresses are proxies to the net; if ever one is not, nothing goes around it.
+                error!("a proxy cannot be used; no relay is dialled");
+                None
+            }
+        };
+    }
+
+    /// Begins to dial a line; the relay of one that is known already may be at this place too.
+    pub(crate) fn connect(&mut self, role: Role, address: RelayAddress) {
+        let line = Line { relay: *address.identity(), role };
+        if let Some(known) = self.lines.get(&line) {
             return known.task.also_at(address);
         }
-        let relay = *address.identity();
-        let number = TaskNumber(self.tasks.len() as u64);
-        self.tasks.push(relay);
-        self.relays.entry(relay).or_insert_with(|| Relay {
-            task: RelayTask::spawn(number, address, Route::default(), self.events.clone()),
+        let proxy = match &self.way {
+            None => return,
+            Some(Way::Straight) => None,
+            Some(Way::Through(proxy)) => Some(proxy.clone()),
+        };
+        let route = Route { proxy, isolation: self.isolation.name(line) };
+        self.last_task += 1;
+        let number = TaskNumber(self.last_task);
+        let known = Known {
+            number,
+            task: RelayTask::spawn(number, address, route, self.events.clone()),
             state: RelayState::Dialling,
             heard: None,
             speaks: None,
             unanswered: BTreeSet::new(),
             caught_up: false,
-        });
+        };
+        self.tasks.insert(number, line);
+        self.lines.insert(line, known);
+    }
+
+    /// Ends a line's task, with its connection.
+    pub(crate) fn disconnect(&mut self, line: Line) {
+        if let Some(known) = self.lines.remove(&line) {
+            self.tasks.remove(&known.number);
+        }
     }
 
     /// What a net event is to the engine: nothing, if the engine does not know its connection; and if it begins or ends
     /// one, a mark to be released in its place among the effects.
     pub(crate) fn translate(&mut self, event: NetEvent) -> Option<(Event, Option<Heard>)> {
         let NetEvent { task, connection, what } = event;
-        let relay = *self.tasks.get(usize::try_from(task.0).ok()?)?;
-        let known = self.relays.get_mut(&relay)?;
+        let line = *self.tasks.get(&task)?;
+        let known = self.lines.get_mut(&line)?;
         match what {
             What::Connected { address, exporter } => {
                 known.heard = Some(connection);
                 known.state = RelayState::Proving;
-                let heard = Heard { relay, connection: known.heard };
-                Some((Event::Connected { address, exporter }, Some(heard)))
+                let heard = Heard { line, task, connection: known.heard };
+                Some((Event::Connected { role: line.role, address, exporter }, Some(heard)))
             }
             What::Frame(frame) => {
                 if known.heard != Some(connection) {
@@ -81,14 +133,14 @@ impl Relays {
                 if let RelayFrame::Answer { request, answer: _ } = &frame {
                     known.unanswered.remove(request);
                 }
-                Some((Event::FrameReceived { relay, frame }, None))
+                Some((Event::FrameReceived { line, frame }, None))
             }
             What::Disconnected(reason) => {
                 known.went_offline(reason);
                 if known.heard.take() != Some(connection) {
                     return None;
                 }
-                Some((Event::Disconnected { relay }, Some(Heard { relay, connection: None })))
+                Some((Event::Disconnected { line }, Some(Heard { line, task, connection: None })))
             }
             What::DialFailed(reason) => {
                 known.went_offline(reason);
@@ -98,16 +150,16 @@ impl Relays {
     }
 
     /// From here on, effects are meant for another connection.
-    pub(crate) fn switch(&mut self, Heard { relay, connection }: Heard) {
-        if let Some(known) = self.relays.get_mut(&relay) {
+    pub(crate) fn switch(&mut self, Heard { line, task, connection }: Heard) {
+        if let Some(known) = self.lines.get_mut(&line).filter(|known| known.number == task) {
             known.speaks = connection;
             known.unanswered.clear();
         }
     }
 
     /// Sends a frame on the connection the engine meant; without one, drops it.
-    pub(crate) fn transmit(&mut self, relay: &RelayIdentity, frame: ClientFrame) {
-        if let Some(known) = self.relays.get_mut(relay)
+    pub(crate) fn transmit(&mut self, line: Line, frame: ClientFrame) {
+        if let Some(known) = self.lines.get_mut(&line)
             && let Some(connection) = known.speaks
         {
             known.unanswered.insert(frame.request);
@@ -116,55 +168,57 @@ impl Relays {
     }
 
     /// Closes the connection the engine meant.
-    pub(crate) fn close(&mut self, relay: &RelayIdentity) {
-        if let Some(known) = self.relays.get_mut(relay)
+    pub(crate) fn close(&mut self, line: Line) {
+        if let Some(known) = self.lines.get_mut(&line)
             && let Some(connection) = known.speaks
         {
             known.task.close(connection);
         }
     }
 
-    /// Closes every connection the engine was told of: it has forgotten them, and the relays deliver again what was not
-    /// acked.
+    /// Ends every task: an engine that begins anew asks for what it wants, and relays deliver again what was not acked.
     pub(crate) fn begin_anew(&mut self) {
-        for known in self.relays.values_mut() {
-            if let Some(connection) = known.heard.take().max(known.speaks.take()) {
-                known.task.close(connection);
-            }
-            known.unanswered.clear();
-        }
+        self.drop_tasks();
+        self.way = None;
+    }
+
+    /// Notes what the engine found a relay to be on a line.
+    pub(crate) fn judge(&mut self, line: Line, verdict: Result<(), RelayProblem>) {
+        let Some(known) = self.lines.get_mut(&line) else { return };
+        // What nobody reads on has nothing to catch up with.
+        known.caught_up = line.role == Role::Sending;
+        known.state = match verdict {
+            Ok(()) => RelayState::Online { caught_up: false, unanswered: 0 },
+            Err(problem) => RelayState::Refused(problem),
+        };
     }
 
     /// Notes what a change says of a relay.
     pub(crate) fn note(&mut self, change: &Change) {
-        let (Change::Online { relay }
-        | Change::Offline { relay }
-        | Change::CaughtUp { relay }
-        | Change::RelayRefused { relay, problem: _ }) = change
-        else {
-            return;
-        };
-        let Some(known) = self.relays.get_mut(relay) else { return };
-        match change {
-            Change::Online { .. } => {
-                known.caught_up = false;
-                known.state = RelayState::Online { caught_up: false, unanswered: 0 };
-            }
-            Change::CaughtUp { .. } => known.caught_up = true,
-            Change::RelayRefused { problem, .. } => known.state = RelayState::Refused(*problem),
-            // The reason came with the disconnection.
-            Change::Offline { .. } | Change::Answered { .. } | Change::Happened { .. } | Change::Typing { .. } => {}
+        if let Change::CaughtUp { relay } = change
+            && let Some(known) = self.lines.get_mut(&Line::reading(*relay))
+        {
+            known.caught_up = true;
         }
     }
 
-    /// How each relay stands.
+    /// How each relay stands: as the worse of its lines does.
     pub(crate) fn states(&self) -> BTreeMap<RelayIdentity, RelayState> {
-        self.relays.iter().map(|(relay, known)| (*relay, known.current_state())).collect()
+        let mut states = BTreeMap::new();
+        for (line, known) in &self.lines {
+            let state = known.current_state();
+            let state = match states.remove(&line.relay) {
+                Some(other) => RelayState::of_both(other, state),
+                None => state,
+            };
+            states.insert(line.relay, state);
+        }
+        states
     }
 
     /// Dials those that wait for their back-off now.
     pub(crate) fn hurry(&mut self) {
-        for known in self.relays.values_mut() {
+        for known in self.lines.values_mut() {
             if matches!(known.state, RelayState::Offline(_)) {
                 known.state = RelayState::Dialling;
                 known.task.hurry();
@@ -172,23 +226,30 @@ impl Relays {
         }
     }
 
-    pub(crate) fn probe(&self) {
-        self.relays.values().for_each(|known| known.task.probe());
+    /// The machine slept, or its clock was set: connections may be dead, and back-offs are of another time.
+    pub(crate) fn wake(&mut self) {
+        self.lines.values().for_each(|known| known.task.probe());
+        self.hurry();
     }
 
     /// Sends what is ordered, says goodbye to each relay.
     pub(crate) async fn stop(self, mut events: mpsc::Receiver<NetEvent>) {
-        let Self { events: own, relays, tasks: _ } = self;
+        let Self { events: own, lines, .. } = self;
         drop(own);
-        let mut stopping: JoinSet<()> = relays.into_values().map(|known| known.task.stop()).collect();
+        let mut stopping: JoinSet<()> = lines.into_values().map(|known| known.task.stop()).collect();
         // What still arrives is not acked, so it comes again next time; taken here, so that no task waits for room.
         tokio::join!(async { while stopping.join_next().await.is_some() {} }, async {
             while events.recv().await.is_some() {}
         });
     }
+
+    fn drop_tasks(&mut self) {
+        self.lines.clear();
+        self.tasks.clear();
+    }
 }
 
-impl Relay {
+impl Known {
     fn current_state(&self) -> RelayState {
         match &self.state {
             RelayState::Online { .. } => {

@@ -20,18 +20,17 @@ use tokio::{
     runtime::Handle,
     sync::{broadcast, mpsc, oneshot, watch},
 };
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
-    ClientError, Health, clock,
+    ClientError, Health, Locked, clock,
+    locked::Watch,
     relays::{Heard, Relays},
     request::{Reply, Request},
 };
 
 /// Events in one transaction.
 const BATCH_EVENTS_MAX: usize = 256;
-/// The longest sleep: so late is a jump of the wall clock noticed.
-const NAP: Duration = Duration::from_secs(30);
 /// After a failed transaction relays are not heard for this long; it doubles up to the cap.
 const STORAGE_PAUSE: Duration = Duration::from_secs(1);
 const STORAGE_PAUSE_CAP: Duration = Duration::from_secs(30);
@@ -103,7 +102,7 @@ impl Worker {
             last_ticket: 0,
             durable_ticket: 0,
             wake_at: None,
-            clock: clock::JumpDetector::new(),
+            clock: clock::JumpDetector::new(clock::Reading::now()),
             started: false,
             storage: None,
             changes,
@@ -124,6 +123,10 @@ impl Worker {
                 Sorted::Stop(events, done) => {
                     self.turn(events);
                     break done;
+                }
+                Sorted::Lock(events, reply) => {
+                    self.turn(events);
+                    return self.lock(reply);
                 }
             }
         };
@@ -158,14 +161,15 @@ impl Worker {
     fn nap(&self) -> Duration {
         match (&self.storage, self.wake_at) {
             (Some(trouble), _) => trouble.until.saturating_duration_since(Instant::now()),
-            (None, Some(time)) => clock::until(time).min(NAP),
-            (None, None) => NAP,
+            (None, Some(time)) => clock::until(time).min(clock::NAP),
+            (None, None) => clock::NAP,
         }
     }
 
     /// Turns inputs to events.
     fn sort(&mut self, inputs: Vec<Input>) -> Sorted {
         let mut events = Vec::with_capacity(inputs.len());
+        let mut lock = None;
         for input in inputs {
             match input {
                 Input::Request(Request::Intent(intent, reply)) => {
@@ -174,6 +178,8 @@ impl Worker {
                     self.waiting.insert(ticket, reply);
                     events.push((Event::Intent { ticket, intent }, None));
                 }
+                Input::Request(Request::Store(act)) => act(&mut self.store),
+                Input::Request(Request::Lock(reply)) => lock = Some(reply),
                 Input::Request(Request::Hurry(done)) => {
                     self.relays.hurry();
                     self.publish_health();
@@ -185,15 +191,18 @@ impl Worker {
             }
         }
         events.extend(self.time_events());
-        Sorted::Work(events)
+        match lock {
+            Some(reply) => Sorted::Lock(events, reply),
+            None => Sorted::Work(events),
+        }
     }
 
     /// A wake-up that is due, or a clock that jumped: then what is due is another question, and connections may be
     /// dead.
     fn time_events(&mut self) -> Option<(Event, Option<Heard>)> {
-        let jumped = self.clock.jumped();
+        let jumped = self.clock.jumped(clock::Reading::now());
         if jumped {
-            self.relays.probe();
+            self.relays.wake();
         }
         let due = self.wake_at.is_some_and(|time| time <= clock::now());
         if due {
@@ -254,13 +263,16 @@ impl Worker {
 
     fn perform(&mut self, effect: Effect, answers: &mut Vec<Answer>) {
         match effect {
-            Effect::Connect(address) => {
+            Effect::UseProxy(proxy) => self.relays.use_proxy(proxy.as_ref()),
+            Effect::Connect(role, address) => {
                 if self.network {
-                    self.relays.connect(address);
+                    self.relays.connect(role, address);
                 }
             }
-            Effect::Transmit(relay, frame) => self.relays.transmit(&relay, frame),
-            Effect::Close(relay) => self.relays.close(&relay),
+            Effect::Disconnect(line) => self.relays.disconnect(line),
+            Effect::Transmit(line, frame) => self.relays.transmit(line, frame),
+            Effect::Close(line) => self.relays.close(line),
+            Effect::Judged(line, verdict) => self.relays.judge(line, verdict),
             Effect::WakeAt(time) => self.wake_at = Some(time),
             Effect::Show(Change::Answered { ticket, result }) => answers.push((ticket, result)),
             Effect::Show(change) => {
@@ -309,6 +321,34 @@ impl Worker {
         self.health.send_replace(health);
     }
 
+    /// Drops everything that can read the profile. What is left watches on this thread.
+    fn lock(self, reply: oneshot::Sender<Locked>) {
+        let Self {
+            mut store, engine, runtime, network, net, relays, requests, waiting, changes, notices, health, ..
+        } = self;
+        // Whoever still holds an end of these is told that the client is closed.
+        drop((requests, waiting, changes, notices, health));
+        let taken_over = store.begin().map_err(ClientError::from).and_then(|rows| Ok(engine.lock(&rows)?));
+        if let Err(error) = store.checkpoint() {
+            info!(kind = error.kind(), "the write-ahead log stays");
+        }
+        let (told, arrivals) = watch::channel(0);
+        let (stop, stopped) = oneshot::channel();
+        let locked = Locked::new(store.lock(), network, arrivals, stop);
+        if reply.send(locked).is_err() {
+            return;
+        }
+        match taken_over {
+            Ok((watcher, effects)) => {
+                let mut watch = Watch { runtime, watcher, relays, net, arrivals: told };
+                watch.perform(effects);
+                watch.run(stopped);
+            }
+            // Locked all the same: what comes waits at the relays.
+            Err(error) => warn!(kind = error.kind(), "nothing is watched while the profile is locked"),
+        }
+    }
+
     fn stop(self, done: oneshot::Sender<()>) {
         let Self { mut store, runtime, net, relays, mut requests, .. } = self;
         requests.close();
@@ -326,6 +366,7 @@ impl Worker {
 enum Sorted {
     Work(Vec<(Event, Option<Heard>)>),
     Stop(Vec<(Event, Option<Heard>)>, oneshot::Sender<()>),
+    Lock(Vec<(Event, Option<Heard>)>, oneshot::Sender<Locked>),
 }
 
 /// The handle is gone: nobody waits for the end.

@@ -78,7 +78,7 @@ impl Work<'_> {
             Some(contact) => contact,
             None => Contact::new(link.root, ContactState::Connecting),
         };
-        self.want_peer_relay(&link.relay)?;
+        self.want_peer_relay(&link.relay);
         if contact.own_mailbox.is_none() {
             contact.own_mailbox = Some(self.new_mailbox(MailboxKind::Pairwise, &account.relay, Some(contact.root)));
         }
@@ -107,7 +107,7 @@ impl Work<'_> {
 
     fn fetch_bundle(&mut self, contact: &Contact) {
         let Some(link) = &contact.link else { return };
-        if self.online(link.relay.identity()).is_some() {
+        if self.can_send_to(link.relay.identity()) {
             let fetch = Fetch { bundle: link.bundle, proof: None };
             self.transmit(link.relay.identity(), Command::Fetch(fetch), Pending::Fetch(contact.root));
         }
@@ -157,7 +157,7 @@ impl Work<'_> {
             tag: None,
             mailbox: Some(bundle.mailbox().clone()),
         };
-        self.want_peer_relay(&bundle.mailbox().relay.clone())?;
+        self.want_peer_relay(&bundle.mailbox().relay);
         self.add_session(&mut contact, &initiated.session, Some(front))?;
         contact.active = Some(*initiated.id.as_bytes());
         self.enter(&mut contact, ContactState::Requested)?;
@@ -248,7 +248,7 @@ impl Work<'_> {
         };
         if let Some(peer) = &contact.peer_mailbox {
             // Not before we agreed: a stranger must not make us dial a relay of their choice.
-            self.want_peer_relay(&peer.relay.clone())?;
+            self.want_peer_relay(&peer.relay);
         }
         self.enter(contact, ContactState::Connected)?;
         let content = self.content(Body::Accept { name: account.name.clone(), mailbox })?;

@@ -3,17 +3,24 @@
 use sotto_inner::{ContentId, Link};
 use sotto_outer::{ClientFrame, RelayAddress, RelayIdentity};
 
-use crate::{ContactId, Happening, MessageStatus, Ticket, Timestamp};
+use crate::{ContactId, Happening, Line, MessageStatus, ProxyAddress, Role, Ticket, Timestamp};
 
 /// One thing for the driver to do.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Keep a connection to this relay from now on, dialling again as often as needed. Repeats are harmless.
-    Connect(RelayAddress),
+    /// Dial through this proxy from now on, or through none. Comes before the first `Connect`; every connection that stands
+    /// is closed, and each that is still wanted is asked for again.
+    UseProxy(Option<ProxyAddress>),
+    /// Keep a connection of this kind to this relay from now on, dialling again as often as needed. Repeats are harmless.
+    Connect(Role, RelayAddress),
+    /// Keep this connection no longer.
+    Disconnect(Line),
     /// Send a frame on the standing connection; without one, drop it: the engine asks anew after the next `Connected`.
-    Transmit(RelayIdentity, ClientFrame),
-    /// This relay's connection is of no use now: close it and dial again after a back-off.
-    Close(RelayIdentity),
+    Transmit(Line, ClientFrame),
+    /// This connection is of no use now: close it and dial again after a back-off.
+    Close(Line),
+    /// On this connection the relay proved its identity, or did not.
+    Judged(Line, Result<(), RelayProblem>),
     /// Send `Event::Woken` at this time. Replaces the time asked for before.
     WakeAt(Timestamp),
     /// Tell whoever watches.
@@ -46,7 +53,8 @@ pub enum Change {
         /// Whether they type.
         active: bool,
     },
-    /// A relay proved its identity; mailboxes are being subscribed.
+    /// A relay proved its identity; mailboxes are being subscribed. Told of the line for our own things where there is one,
+    /// like the two below.
     Online {
         /// Which.
         relay: RelayIdentity,

@@ -1,7 +1,7 @@
 //! The engine's door: dispatch, and nothing else.
 
 use crate::{
-    Change, Context, Event, Intent, IntentError, Outcome, RowsError, Step, Ticket,
+    Change, Context, Effect, Event, Intent, IntentError, Outcome, Rows, RowsError, Step, Ticket, Watcher,
     memory::Memory,
     record::{Account, Contact},
     work::Work,
@@ -29,27 +29,36 @@ impl Engine {
         match event {
             Event::Started => work.start()?,
             Event::Intent { ticket, intent } => work.on_intent(ticket, intent)?,
-            Event::Connected { address, exporter } => work.on_connected(&address, exporter),
-            Event::Disconnected { relay } => work.on_disconnected(&relay)?,
-            Event::FrameReceived { relay, frame } => work.on_frame(&relay, frame)?,
+            Event::Connected { role, address, exporter } => work.on_connected(role, &address, exporter),
+            Event::Disconnected { line } => work.lose_connection(line)?,
+            Event::FrameReceived { line, frame } => work.on_frame(line, frame)?,
             Event::Woken => work.run_timers()?,
+        }
+        if std::mem::take(&mut work.memory.lines_may_idle) {
+            work.drop_idle_lines()?;
         }
         work.ask_wake()?;
         Ok(work.finish())
     }
 }
 
+impl Engine {
+    /// Locks: what is left of the engine is what counts arrivals, and effects that need no commit.
+    ///
+    /// # Errors
+    /// [`RowsError`] if the mailboxes cannot be read.
+    pub fn lock(self, rows: &dyn Rows) -> Result<(Watcher, Vec<Effect>), RowsError> {
+        Watcher::take_over(&self.memory, rows)
+    }
+}
+
 impl Work<'_> {
     fn start(&mut self) -> Result<(), RowsError> {
+        self.use_proxy()?;
         self.draw_leases()?;
         for (_, contact) in self.records::<Contact>(&crate::Range::all(), usize::MAX)? {
-            if let Some(link) = &contact.link {
-                self.want_peer_relay(&link.relay)?;
-            }
-            if let Some(mailbox) = &contact.peer_mailbox
-                && contact.connected()
-            {
-                self.want_peer_relay(&mailbox.relay)?;
+            for relay in self.relays_of(&contact)? {
+                self.want_peer_relay(&relay);
             }
         }
         Ok(())
@@ -59,6 +68,7 @@ impl Work<'_> {
         let result = match (intent, self.account()?) {
             (Intent::CreateProfile { name, relay }, _) => self.create_profile(ticket, name, relay)?,
             (Intent::SetName { name }, _) => self.set_name(ticket, name)?,
+            (Intent::SetProxy { proxy }, _) => self.set_proxy(ticket, proxy)?,
             (intent, Some(account)) => self.on_account_intent(ticket, &account, intent)?,
             (_, None) => Err(IntentError::NoProfile),
         };
@@ -75,14 +85,20 @@ impl Work<'_> {
         intent: Intent,
     ) -> Result<Result<(), IntentError>, RowsError> {
         match intent {
-            Intent::CreateProfile { name: _, relay: _ } | Intent::SetName { name: _ } => {
-                Ok(Err(IntentError::ProfileExists))
-            }
+            Intent::CreateProfile { name: _, relay: _ }
+            | Intent::SetName { name: _ }
+            | Intent::SetProxy { proxy: _ } => Ok(Err(IntentError::ProfileExists)),
             Intent::Invite { once } => self.invite(ticket, account, once),
             Intent::Connect { link, text } => self.connect(ticket, account, link, text),
             Intent::Accept { contact } => self.accept(ticket, account, &contact),
-            Intent::Decline { contact } => self.decline(ticket, &contact),
-            Intent::Block { contact } => self.block(ticket, &contact),
+            Intent::Decline { contact } => {
+                self.memory.lines_may_idle = true;
+                self.decline(ticket, &contact)
+            }
+            Intent::Block { contact } => {
+                self.memory.lines_may_idle = true;
+                self.block(ticket, &contact)
+            }
             Intent::Verify { contact, number } => self.verify(ticket, account, &contact, &number),
             Intent::Send { contact, text, idempotency_key } => {
                 self.send_text(ticket, account, &contact, text, idempotency_key)

@@ -1,7 +1,9 @@
 //! What comes in: a start, a person's intents, what relays do, and time.
 
 use sotto_inner::{Link, RootKey};
-use sotto_outer::{RelayAddress, RelayFrame, RelayIdentity};
+use sotto_outer::{RelayAddress, RelayFrame};
+
+use crate::{Line, ProxyAddress, Role};
 
 /// A contact is named by the root of its account.
 pub type ContactId = RootKey;
@@ -24,6 +26,8 @@ pub enum Event {
     },
     /// A connection to a relay stands; nothing was said on it yet.
     Connected {
+        /// What the connection is for.
+        role: Role,
         /// Which place was dialled; the relay must prove that it is reached there.
         address: RelayAddress,
         /// The TLS exporter (RFC 9266), where a public certificate carries TLS.
@@ -31,13 +35,13 @@ pub enum Event {
     },
     /// The connection is gone.
     Disconnected {
-        /// Which relay's.
-        relay: RelayIdentity,
+        /// Which line's.
+        line: Line,
     },
     /// A relay sent a frame.
     FrameReceived {
-        /// Which relay.
-        relay: RelayIdentity,
+        /// On which line.
+        line: Line,
         /// What it sent.
         frame: RelayFrame,
     },
@@ -59,6 +63,11 @@ pub enum Intent {
     SetName {
         /// The new name.
         name: String,
+    },
+    /// Dial every relay through a proxy from now on, or through none. Works before there is an account.
+    SetProxy {
+        /// Which.
+        proxy: Option<ProxyAddress>,
     },
     /// Get a link to give away: the contact address, or a new one-time invitation.
     Invite {
@@ -135,6 +144,7 @@ impl std::fmt::Debug for Intent {
         f.write_str(match self {
             Self::CreateProfile { name: _, relay: _ } => "CreateProfile(..)",
             Self::SetName { name: _ } => "SetName(..)",
+            Self::SetProxy { proxy: _ } => "SetProxy(..)",
             Self::Invite { once: _ } => "Invite(..)",
             Self::Connect { link: _, text: _ } => "Connect(..)",
             Self::Accept { contact: _ } => "Accept(..)",

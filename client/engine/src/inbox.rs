@@ -149,7 +149,7 @@ impl Work<'_> {
             Body::Repair(bundle) => self.on_repair_bundle(&contact, bundle)?,
             Body::Repaired { mailbox } => {
                 if contact.connected() {
-                    self.want_peer_relay(&mailbox.relay)?;
+                    self.want_peer_relay(&mailbox.relay);
                 }
                 contact.peer_mailbox = Some(mailbox.clone());
                 self.save_contact(&contact);
@@ -202,7 +202,7 @@ impl Work<'_> {
             }
         }
         let first = contact.state != ContactState::Connected;
-        self.want_peer_relay(&mailbox.relay)?;
+        self.want_peer_relay(&mailbox.relay);
         name.clone_into(&mut contact.name);
         contact.peer_mailbox = Some(mailbox.clone());
         contact.link = None;

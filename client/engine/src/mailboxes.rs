@@ -11,7 +11,7 @@ use sotto_outer::{
 };
 
 use crate::{
-    ContactId, Happening, Range, RowsError, Table,
+    ContactId, Happening, Line, Range, RowsError, Table,
     bundles::Pairs,
     memory::Pending,
     record::{Contact, Known, OwnMailbox, SecretBytes},
@@ -151,7 +151,7 @@ impl Work<'_> {
             match outcome {
                 LeaseOutcome::Denied => {
                     // Lapsed, or lost with the relay's disk: we hold all that is needed to make it anew.
-                    let first = self.memory.relays.entry(*relay).or_default().recreated.insert(*id);
+                    let first = self.memory.lines.entry(Line::reading(*relay)).or_default().recreated.insert(*id);
                     if first && mailbox.known == Known::There {
                         mailbox.known = Known::Wanted;
                         self.save(id.as_bytes(), &mailbox);
@@ -169,7 +169,7 @@ impl Work<'_> {
                 mailbox.confirmed = mailbox.new.take();
                 self.save(id.as_bytes(), &mailbox);
             }
-            if let Some(memory) = self.memory.relays.get_mut(relay) {
+            if let Some(memory) = self.memory.lines.get_mut(&Line::reading(*relay)) {
                 memory.backlog.insert(*id);
             }
             if *outcome == LeaseOutcome::Other {

@@ -3,16 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sotto_outer::{BundleId, ConnectionNonce, EnvelopeId, Lease, ReceiveId, RelayAddress, RelayIdentity, Target};
+use sotto_outer::{BundleId, ConnectionNonce, EnvelopeId, Lease, ReceiveId, RelayAddress, Target};
 
-use crate::{ContactId, Ticket, Timestamp};
+use crate::{ContactId, Line, Ticket, Timestamp, proof::Question};
 
 #[derive(Default)]
 pub(crate) struct Memory {
-    /// Relays that the driver was asked to keep connected.
-    pub(crate) relays: BTreeMap<RelayIdentity, RelayMemory>,
-    /// Number of the last request; unique over all relays.
-    pub(crate) requests: u32,
+    /// Lines that the driver was asked to keep connected.
+    pub(crate) lines: BTreeMap<Line, LineMemory>,
+    /// Something ended that a line may have been kept for.
+    pub(crate) lines_may_idle: bool,
     /// How each contact's outbox is being worked off.
     pub(crate) pumps: BTreeMap<ContactId, Pump>,
     /// Who waits for a link to be usable.
@@ -21,12 +21,15 @@ pub(crate) struct Memory {
     pub(crate) wake: Option<Timestamp>,
 }
 
-/// A relay's connection.
+/// A line's connection.
 #[derive(Default)]
-pub(crate) struct RelayMemory {
-    /// Where it is said to be. People may say different things; each place is tried, and only the relay itself has its key.
+pub(crate) struct LineMemory {
+    /// Where its relay is said to be. People may say different things; each place is tried, and only the relay itself has its
+    /// key.
     pub(crate) addresses: BTreeSet<RelayAddress>,
     pub(crate) stage: Stage,
+    /// Number of the last request on this connection.
+    pub(crate) requests: u32,
     pub(crate) pending: BTreeMap<u32, Pending>,
     /// How many of them a person who just started waits for.
     pub(crate) unsettled: usize,
@@ -36,14 +39,6 @@ pub(crate) struct RelayMemory {
     pub(crate) backlog: BTreeSet<ReceiveId>,
     /// Whether it was told that everything which waited has come.
     pub(crate) settled: bool,
-}
-
-/// What a relay was asked when its connection began.
-pub(crate) struct Question {
-    pub(crate) nonce: ConnectionNonce,
-    /// The place that was dialled.
-    pub(crate) place: Vec<u8>,
-    pub(crate) exporter: Option<[u8; 32]>,
 }
 
 /// How far a connection is.
@@ -109,6 +104,6 @@ pub(crate) struct Hold {
 
 impl std::fmt::Debug for Memory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Memory").field("relays", &self.relays.len()).finish_non_exhaustive()
+        f.debug_struct("Memory").field("lines", &self.lines.len()).finish_non_exhaustive()
     }
 }

@@ -132,8 +132,8 @@ impl Work<'_> {
         };
         let Some((session_row, session)) = sealer else { return Ok(Sent::No) };
         let Some(target) = target(contact, session_row.front.as_ref()) else { return Ok(Sent::No) };
-        if self.online(target.relay.identity()).is_none() {
-            self.want_peer_relay(&target.relay)?;
+        if !self.can_send_to(target.relay.identity()) {
+            self.want_peer_relay(&target.relay);
             return Ok(Sent::No);
         }
         if row.sealed.is_none() {
@@ -375,7 +375,7 @@ impl Work<'_> {
     pub(crate) fn send_ephemeral(&mut self, contact: &Contact, content: &Content) -> Result<(), RowsError> {
         let Some(target) = contact.peer_mailbox.clone() else { return Ok(()) };
         let Some((SessionRow { front: None, .. }, session)) = self.active_session(contact)? else { return Ok(()) };
-        if self.online(target.relay.identity()).is_none() {
+        if !self.can_send_to(target.relay.identity()) {
             return Ok(());
         }
         let Ok(payload) = session.seal_ephemeral(self.rng, &content.encode()) else { return Ok(()) };

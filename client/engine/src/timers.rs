@@ -51,8 +51,11 @@ impl Work<'_> {
                 Timer::Repair(contact) => self.start_repair(&contact)?,
                 Timer::Outbox(contact) => self.resume_outbox(&contact)?,
                 Timer::Request(contact) => self.repeat_request(&contact)?,
-                Timer::Housekeeping => self.keep_house()?,
-                Timer::Relay(relay) => self.resume_relay(&relay)?,
+                Timer::Housekeeping => {
+                    self.memory.lines_may_idle = true;
+                    self.keep_house()?;
+                }
+                Timer::Relay(relay) => self.resume_reading(&relay)?,
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use sotto_inner::{ContentId, HybridTime};
 use sotto_outer::RelayAddress;
 
+pub use crate::proxy::proxy;
 use crate::{
     ContactId, JournalEntry, Order, Range, Rows, RowsError, Table, Value,
     record::{Account, Contact, MessageRow, OutboxRow, Record},

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use sotto_engine::{
-    Change, Committed, Context, Effect, Engine, Event, Happening, Intent, IntentError, Notice, Outcome, RelayProblem,
-    Ticket, Timestamp,
+    Change, Committed, Context, Effect, Engine, Event, Happening, Intent, IntentError, Line, Notice, Outcome,
+    ProxyAddress, RelayProblem, Ticket, Timestamp, Watcher,
 };
 use sotto_relay::core::Conn;
 
@@ -28,13 +28,14 @@ pub struct Client {
     engine: Option<Engine>,
     /// Events that wait for a transaction.
     inbox: VecDeque<Event>,
-    pub(super) conn: Option<Conn>,
-    /// Whether the engine asked for a connection.
-    pub(super) wants_connection: bool,
+    /// In place of the engine while the profile is locked.
+    watcher: Option<Watcher>,
+    /// The lines that the engine asked for.
+    pub(super) lines: BTreeMap<Line, Wire>,
+    /// What the engine said of how to dial, since it started.
+    pub(super) proxy: Option<Option<ProxyAddress>>,
     /// Whether the machine has a network.
     pub(super) online: bool,
-    /// Whether a dial is on the agenda.
-    pub(super) dialling: bool,
     /// Whether a turn is on the agenda.
     pub(super) turn_planned: bool,
     /// When the engine wants to be woken.
@@ -46,6 +47,15 @@ pub struct Client {
     pub(super) life: u32,
     tickets: u64,
     pub(super) seen: Seen,
+}
+
+/// What carries a line.
+#[derive(Debug, Default)]
+pub(super) struct Wire {
+    /// The connection, while one stands.
+    pub(super) conn: Option<Conn>,
+    /// Whether a dial is on the agenda.
+    pub(super) dialling: bool,
 }
 
 /// All that people and their programs were told by a client, through all its lives.
@@ -80,10 +90,10 @@ impl Client {
             rows,
             engine: None,
             inbox: VecDeque::new(),
-            conn: None,
-            wants_connection: false,
+            watcher: None,
+            lines: BTreeMap::new(),
+            proxy: None,
             online: true,
-            dialling: false,
             turn_planned: false,
             wake_at: None,
             skew_millis: 0,
@@ -96,7 +106,22 @@ impl Client {
 
     /// Whether its process runs.
     pub const fn is_running(&self) -> bool {
-        self.engine.is_some()
+        self.engine.is_some() || self.watcher.is_some()
+    }
+
+    /// What watches while it is locked.
+    pub const fn watcher(&self) -> Option<&Watcher> {
+        self.watcher.as_ref()
+    }
+
+    /// The proxy that its engine said to dial through, once it did.
+    pub const fn proxy(&self) -> Option<&Option<ProxyAddress>> {
+        self.proxy.as_ref()
+    }
+
+    /// The lines that its engine asked for.
+    pub fn lines(&self) -> impl Iterator<Item = Line> {
+        self.lines.keys().copied()
     }
 
     /// The person's name.
@@ -129,11 +154,31 @@ impl Client {
     pub(super) fn stop(&mut self) {
         self.rows.roll_back();
         self.engine = None;
+        self.watcher = None;
         self.inbox.clear();
-        self.wants_connection = false;
-        self.dialling = false;
+        self.lines.clear();
+        self.proxy = None;
         self.turn_planned = false;
         self.wake_at = None;
+    }
+
+    /// The connection of a line, while one stands.
+    pub(super) fn conn(&self, line: Line) -> Option<Conn> {
+        self.lines.get(&line)?.conn
+    }
+
+    /// All its connections.
+    pub(super) fn conns(&self) -> Vec<Conn> {
+        self.lines.values().filter_map(|wire| wire.conn).collect()
+    }
+
+    /// Locks a running client. What is to be done follows at once: nothing of it has to be durable.
+    pub(super) fn lock(&mut self) -> Vec<Effect> {
+        let engine = self.engine.take().expect("a client that is locked runs");
+        let (watcher, effects) = engine.lock(&self.rows).expect("rows in memory can be read");
+        self.watcher = Some(watcher);
+        self.wake_at = None;
+        effects
     }
 
     pub(super) fn enqueue(&mut self, event: Event) {
@@ -153,6 +198,10 @@ impl Client {
 
     /// One transaction of up to `events_max` events.
     pub(super) fn turn(&mut self, now: u64, events_max: u64, commit_fails: bool) -> Turn {
+        if let Some(watcher) = &mut self.watcher {
+            let events = self.inbox.drain(..);
+            return Turn::Committed(events.flat_map(|event| watcher.handle(self.chance.rng(), event)).collect());
+        }
         let now = self.clock(now);
         let Some(engine) = &mut self.engine else { return Turn::Committed(Vec::new()) };
         let mut steps = Vec::new();

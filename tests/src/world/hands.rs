@@ -43,16 +43,26 @@ impl World {
 
     /// Ends a client's process at once. It stays down.
     pub fn stop(&mut self, id: ClientId) {
-        self.cut_line_of(id);
-        let client = &mut self.clients[id.0];
-        client.conn = None;
-        client.stop();
+        self.cut_lines_of(id);
+        self.clients[id.0].stop();
     }
 
     /// Ends a client's process at once and starts it again.
     pub fn restart(&mut self, id: ClientId) {
         self.stop(id);
         self.start(id);
+    }
+
+    /// Locks a client: from now on it only counts what arrives.
+    pub fn lock(&mut self, id: ClientId) {
+        let effects = self.clients[id.0].lock();
+        self.carry_out(id, effects);
+    }
+
+    /// Unlocks a client: a new engine, and new connections.
+    pub fn unlock(&mut self, id: ClientId) {
+        assert!(self.clients[id.0].watcher().is_some(), "only a locked client is unlocked");
+        self.restart(id);
     }
 
     /// Ends a client's process before the commit or effect that comes after so many others. It starts again by itself.
@@ -69,7 +79,7 @@ impl World {
     pub fn set_online(&mut self, id: ClientId, online: bool) {
         self.clients[id.0].online = online;
         if !online {
-            self.cut_line_of(id);
+            self.cut_lines_of(id);
         }
     }
 
@@ -92,7 +102,7 @@ impl World {
     /// If it does not run.
     pub fn ask(&mut self, id: ClientId, intent: Intent) -> Ticket {
         let client = &mut self.clients[id.0];
-        assert!(client.is_running(), "nobody can ask a client that does not run");
+        assert!(client.is_running() && client.watcher().is_none(), "nobody can ask a client that does not run");
         let said = match &intent {
             Intent::Send { contact, text, .. } => Some((*contact, text.clone())),
             _ => None,

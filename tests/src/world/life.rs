@@ -1,6 +1,6 @@
 //! A client's life: events, one commit, effects one by one, and the moments between them at which its machine fails.
 
-use sotto_engine::{Change, Effect, Event, Outcome, Timestamp};
+use sotto_engine::{Change, Effect, Event, Line, Outcome, Role, Timestamp};
 use sotto_outer::{ClientFrame, Command};
 
 use super::{
@@ -51,7 +51,13 @@ impl World {
 
     /// Takes note of what is free to go, whether or not it gets far.
     pub(super) fn observe(&mut self, id: ClientId, effect: &Effect) {
-        let Effect::Transmit(_, ClientFrame { request: _, command }) = effect else { return };
+        let Effect::Transmit(line, ClientFrame { request: _, command }) = effect else { return };
+        let others = matches!(command, Command::Send(_) | Command::Fetch(_));
+        assert!(
+            matches!(command, Command::Info(_)) || others == (line.role == Role::Sending),
+            "{command:?} left on a line for {:?}",
+            line.role
+        );
         let now = self.clock.now();
         match command {
             Command::Create(create) => self.reader.made(create),
@@ -76,16 +82,32 @@ impl World {
     pub(super) fn perform(&mut self, id: ClientId, effect: Effect) {
         self.tell(|world| format!("{} does {effect:?}", world.client(id).name));
         match effect {
-            Effect::Connect(_) => {
-                self.clients[id.0].wants_connection = true;
-                self.plan_dial(id, SECOND);
+            Effect::UseProxy(proxy) => {
+                let client = &mut self.clients[id.0];
+                client.proxy = Some(proxy);
+                for line in client.lines.keys().copied().collect::<Vec<_>>() {
+                    self.hang_up(id, line);
+                }
             }
-            Effect::Transmit(_, frame) => {
-                if let Some(conn) = self.clients[id.0].conn {
+            Effect::Connect(role, address) => {
+                let line = Line { relay: *address.identity(), role };
+                let client = &mut self.clients[id.0];
+                assert!(client.proxy.is_some(), "a relay is dialled before it was said how");
+                client.lines.entry(line).or_default();
+                self.plan_dial(id, line, SECOND);
+            }
+            Effect::Disconnect(line) => self.hang_up(id, line),
+            Effect::Transmit(line, frame) => {
+                if let Some(conn) = self.clients[id.0].conn(line) {
                     self.transmit(conn, frame.encode(), End::Relay);
                 }
             }
-            Effect::Close(_) => self.cut_line_of(id),
+            Effect::Close(line) => {
+                if let Some(conn) = self.clients[id.0].conn(line) {
+                    self.cut(conn);
+                }
+            }
+            Effect::Judged(..) => {}
             Effect::WakeAt(at) => {
                 let client = &mut self.clients[id.0];
                 client.wake_at = Some(at);

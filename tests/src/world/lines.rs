@@ -1,7 +1,7 @@
 //! Between clients and the relay: lines that are dialled, carry frames and are cut; and the relay's side of it, with its commits
 //! and crashes.
 
-use sotto_engine::Event;
+use sotto_engine::{Event, Line};
 use sotto_outer::RelayFrame;
 use sotto_relay::core::Conn;
 
@@ -14,27 +14,30 @@ use super::{
 };
 
 impl World {
-    pub(super) fn plan_dial(&mut self, id: ClientId, millis_max: u64) {
+    pub(super) fn plan_dial(&mut self, id: ClientId, line: Line, millis_max: u64) {
         let client = &mut self.clients[id.0];
-        if client.wants_connection && client.conn.is_none() && !client.dialling {
-            client.dialling = true;
-            self.clock.after(self.chance.below(millis_max), Occurrence::Dial { client: id, life: client.life });
+        let Some(wire) = client.lines.get_mut(&line) else { return };
+        if wire.conn.is_none() && !wire.dialling {
+            wire.dialling = true;
+            self.clock.after(self.chance.below(millis_max), Occurrence::Dial { client: id, line, life: client.life });
         }
     }
 
-    pub(super) fn dial(&mut self, id: ClientId, life: u32) {
+    pub(super) fn dial(&mut self, id: ClientId, line: Line, life: u32) {
         let now = self.clock.now();
         let client = &mut self.clients[id.0];
         if client.life != life || !client.is_running() {
             return;
         }
-        client.dialling = false;
+        // A line may have been given up, and asked for again, since this dial was planned.
+        let Some(wire) = client.lines.get_mut(&line).filter(|wire| wire.dialling) else { return };
+        wire.dialling = false;
         if !client.online || !self.relay.is_running() {
-            return self.plan_dial(id, MINUTE);
+            return self.plan_dial(id, line, MINUTE);
         }
-        let conn = self.network.connect(id, now);
-        client.conn = Some(conn);
-        client.enqueue(Event::Connected { address: self.relay.address().clone(), exporter: None });
+        let conn = self.network.connect(id, line, now);
+        wire.conn = Some(conn);
+        client.enqueue(Event::Connected { role: line.role, address: self.relay.address().clone(), exporter: None });
         let wishes = self.relay.opened(now, conn);
         self.grant(wishes);
         self.plan_turn(id);
@@ -60,36 +63,44 @@ impl World {
     }
 
     pub(super) fn at_client(&mut self, conn: Conn, bytes: &[u8]) {
-        let Some(id) = self.network.client(conn) else { return };
+        let Some((id, line)) = self.network.owner(conn) else { return };
         let frame = RelayFrame::decode(bytes).expect("a relay's frames decode");
-        let relay = *self.relay.address().identity();
-        self.tell(|world| format!("{} hears {frame:?}", world.client(id).name));
-        self.clients[id.0].enqueue(Event::FrameReceived { relay, frame });
+        self.tell(|world| format!("{} hears on {line:?} {frame:?}", world.client(id).name));
+        self.clients[id.0].enqueue(Event::FrameReceived { line, frame });
         self.plan_turn(id);
     }
 
-    pub(super) fn cut_line_of(&mut self, id: ClientId) {
-        if let Some(conn) = self.clients[id.0].conn {
+    /// Cuts all lines of a client.
+    pub(super) fn cut_lines_of(&mut self, id: ClientId) {
+        for conn in self.clients[id.0].conns() {
+            self.cut(conn);
+        }
+    }
+
+    /// Ends a line that its client does not want any more.
+    pub(super) fn hang_up(&mut self, id: ClientId, line: Line) {
+        if let Some(conn) = self.clients[id.0].lines.remove(&line).and_then(|wire| wire.conn) {
             self.cut(conn);
         }
     }
 
     pub(super) fn cut(&mut self, conn: Conn) {
-        let Some(client) = self.network.client(conn) else { return };
+        let Some((client, line)) = self.network.owner(conn) else { return };
         let Some((at_client, at_relay)) = self.network.cut(conn, self.clock.now()) else { return };
         let life = self.clients[client.0].life;
-        self.clock.at(at_client, Occurrence::LostAtClient { client, conn, life });
+        self.clock.at(at_client, Occurrence::LostAtClient { client, line, conn, life });
         self.clock.at(at_relay, Occurrence::LostAtRelay { conn, life: self.relay.life });
     }
 
-    pub(super) fn lost_at_client(&mut self, id: ClientId, conn: Conn, life: u32) {
+    pub(super) fn lost_at_client(&mut self, id: ClientId, line: Line, conn: Conn, life: u32) {
         let client = &mut self.clients[id.0];
-        if client.life != life || client.conn != Some(conn) {
+        let Some(wire) = client.lines.get_mut(&line).filter(|wire| wire.conn == Some(conn)) else { return };
+        if client.life != life {
             return;
         }
-        client.conn = None;
-        client.enqueue(Event::Disconnected { relay: *self.relay.address().identity() });
-        self.plan_dial(id, 30 * SECOND);
+        wire.conn = None;
+        client.enqueue(Event::Disconnected { line });
+        self.plan_dial(id, line, 30 * SECOND);
         self.plan_turn(id);
     }
 

@@ -1,6 +1,6 @@
 //! What a test does to the relay, what a relay does that does not keep to its rules, and thefts.
 
-use sotto_engine::Table;
+use sotto_engine::{Line, Table};
 use sotto_outer::{ReceiveId, RelayFrame};
 
 use super::{World, client::ClientId, hostile::Mischief, network::End, relay::Crash, thief::Thief};
@@ -53,7 +53,8 @@ impl World {
     }
 
     fn inject(&mut self, id: ClientId, frame: RelayFrame) {
-        if let Some(conn) = self.clients[id.0].conn {
+        let line = Line::reading(*self.relay.address().identity());
+        if let Some(conn) = self.clients[id.0].conn(line) {
             self.transmit(conn, frame.encode(), End::Client);
         }
     }

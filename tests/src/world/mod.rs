@@ -29,7 +29,7 @@ pub mod thief;
 
 use std::collections::BTreeMap;
 
-use sotto_engine::{ContactId, Ticket, Timestamp};
+use sotto_engine::{ContactId, Line, Ticket, Timestamp};
 use sotto_inner::ContentId;
 use sotto_outer::SendId;
 use sotto_relay::core::{Config, Conn};
@@ -49,13 +49,13 @@ use thief::Thief;
 #[derive(Debug)]
 enum Occurrence {
     /// A client tries to connect.
-    Dial { client: ClientId, life: u32 },
+    Dial { client: ClientId, line: Line, life: u32 },
     /// Bytes reach the relay.
     AtRelay { conn: Conn, bytes: Vec<u8> },
     /// Bytes reach a client.
     AtClient { conn: Conn, bytes: Vec<u8> },
     /// A client notices that its line is cut.
-    LostAtClient { client: ClientId, conn: Conn, life: u32 },
+    LostAtClient { client: ClientId, line: Line, conn: Conn, life: u32 },
     /// The relay notices that a line is cut.
     LostAtRelay { conn: Conn, life: u32 },
     /// A client works off its events.
@@ -234,10 +234,10 @@ impl World {
 
     fn happen(&mut self, occurrence: Occurrence) {
         match occurrence {
-            Occurrence::Dial { client, life } => self.dial(client, life),
+            Occurrence::Dial { client, line, life } => self.dial(client, line, life),
             Occurrence::AtRelay { conn, bytes } => self.at_relay(conn, &bytes),
             Occurrence::AtClient { conn, bytes } => self.at_client(conn, &bytes),
-            Occurrence::LostAtClient { client, conn, life } => self.lost_at_client(client, conn, life),
+            Occurrence::LostAtClient { client, line, conn, life } => self.lost_at_client(client, line, conn, life),
             Occurrence::LostAtRelay { conn, life } if life == self.relay.life => {
                 let wishes = self.relay.closed(self.clock.now(), conn);
                 self.grant(wishes);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use sotto_engine::Line;
 use sotto_relay::core::Conn;
 
 use super::{chance::Chance, client::ClientId, clock::SECOND};
@@ -21,10 +22,11 @@ impl Weather {
     pub const FAIR: Self = Self { delay_millis_max: 80, cut_one_in: 0 };
 }
 
-/// One line.
+/// One connection of a line.
 #[derive(Debug)]
-struct Line {
+struct Connection {
     client: ClientId,
+    line: Line,
     /// What an end sends arrives no earlier than what it sent before.
     last_at_relay: u64,
     last_at_client: u64,
@@ -34,7 +36,7 @@ struct Line {
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) weather: Weather,
-    lines: BTreeMap<Conn, Line>,
+    lines: BTreeMap<Conn, Connection>,
     made: u64,
     chance: Chance,
 }
@@ -52,21 +54,21 @@ impl Network {
     }
 
     /// A new line.
-    pub(super) fn connect(&mut self, client: ClientId, now: u64) -> Conn {
+    pub(super) fn connect(&mut self, client: ClientId, line: Line, now: u64) -> Conn {
         let conn = Conn(self.made);
         self.made += 1;
-        self.lines.insert(conn, Line { client, last_at_relay: now, last_at_client: now });
+        self.lines.insert(conn, Connection { client, line, last_at_relay: now, last_at_client: now });
         conn
     }
 
-    /// Whose line this is, while it stands.
-    pub(super) fn client(&self, conn: Conn) -> Option<ClientId> {
-        self.lines.get(&conn).map(|line| line.client)
+    /// Whose connection this is, and of which line, while it stands.
+    pub(super) fn owner(&self, conn: Conn) -> Option<(ClientId, Line)> {
+        self.lines.get(&conn).map(|connection| (connection.client, connection.line))
     }
 
     /// Whether a frame can still arrive.
     pub(super) fn stands(&self, conn: Conn) -> bool {
-        self.client(conn).is_some()
+        self.lines.contains_key(&conn)
     }
 
     /// When a frame sent now towards `end` arrives; none if the line is cut, or is cut by this frame.

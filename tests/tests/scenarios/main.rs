@@ -5,6 +5,8 @@ mod checkers;
 mod copies;
 mod faults;
 mod hostile;
+mod lines;
+mod lock;
 mod meet;
 mod simulate;
 mod talk;

@@ -1,0 +1,55 @@
+//! The proof that a relay is the one its address pins, reached at the place that was dialled. [REL-3]
+
+use sotto_outer::{Answer, ConnectionNonce, InfoAnswer, RefusedReason, RelayAddress, RelayIdentity, VERSION, signed};
+
+use crate::RelayProblem;
+
+/// What a relay was asked when a connection began.
+pub(crate) struct Question {
+    pub(crate) nonce: ConnectionNonce,
+    /// The place that was dialled.
+    place: Vec<u8>,
+    /// The TLS exporter, where there is one.
+    exporter: Option<[u8; 32]>,
+}
+
+/// What an answer to the question tells.
+pub(crate) enum Proof {
+    /// It is the relay; signatures cover this nonce of its connection.
+    Given(ConnectionNonce),
+    /// It asks for patience.
+    Later,
+    /// It is someone else, or of another version.
+    Failed(RelayProblem),
+}
+
+impl Question {
+    pub(crate) fn new(nonce: ConnectionNonce, address: &RelayAddress, exporter: Option<[u8; 32]>) -> Self {
+        Self { nonce, place: address.place(), exporter }
+    }
+
+    pub(crate) fn check(&self, relay: &RelayIdentity, answer: &Answer) -> Proof {
+        match answer {
+            Answer::Info(info) => self.check_info(relay, info),
+            Answer::Busy { retry_after_secs: _ } => Proof::Later,
+            Answer::Refused { reason: RefusedReason::Version } => Proof::Failed(RelayProblem::WrongVersion),
+            Answer::Done
+            | Answer::Denied
+            | Answer::Full { retry_after_secs: _ }
+            | Answer::Refused { reason: _ }
+            | Answer::Subscribed(_)
+            | Answer::Bundle(_) => Proof::Failed(RelayProblem::WrongIdentity),
+        }
+    }
+
+    fn check_info(&self, relay: &RelayIdentity, info: &InfoAnswer) -> Proof {
+        if info.version != VERSION {
+            return Proof::Failed(RelayProblem::WrongVersion);
+        }
+        let bytes = signed::welcome(relay, &self.place, &self.nonce, &info.nonce, self.exporter.as_ref());
+        if info.identity != *relay || sotto_crypto::verify_relay(relay, &bytes, &info.signature).is_err() {
+            return Proof::Failed(RelayProblem::WrongIdentity);
+        }
+        Proof::Given(info.nonce)
+    }
+}
