@@ -82,6 +82,9 @@ pub(crate) struct Init {
     /// The address your relay's host gave you: sotto://…
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) relay: String,
+    /// Reach relays through a SOCKS5 proxy, from the first connection on: socks5://HOST:PORT
+    #[arg(long, value_name = "PROXY")]
+    pub(crate) proxy: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -97,6 +100,9 @@ pub(crate) struct Daemon {
 pub(crate) enum Request {
     /// Who you are, whether you are online, what waits
     Status,
+    /// See and change what is set for this profile
+    #[command(subcommand)]
+    Profile(Profile),
     /// Print a link to give to someone: your contact address, or an invitation that works once
     Invite(Invite),
     /// Ask the owner of a link to connect
@@ -113,6 +119,22 @@ pub(crate) enum Request {
     History(History),
     /// Print events as they happen
     Listen(Listen),
+}
+
+#[derive(Debug, Deserialize, Serialize, Subcommand)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Profile {
+    /// Name, relay, proxy
+    Show,
+    /// Change what is given
+    Set(ProfileSet),
+}
+
+#[derive(Args, Debug, Deserialize, Serialize)]
+pub(crate) struct ProfileSet {
+    /// Reach relays through a SOCKS5 proxy, socks5://HOST:PORT, or with none straight
+    #[arg(long, value_name = "PROXY")]
+    pub(crate) proxy: String,
 }
 
 #[derive(Args, Debug, Deserialize, Serialize)]

@@ -11,6 +11,7 @@ use crate::{
     local,
     output::{Item, Output},
     unlock,
+    verb::profile,
 };
 
 /// How long the relay may take to be reached and to make the mailboxes.
@@ -20,6 +21,7 @@ pub(crate) async fn run(globals: &Globals, init: Init, output: &mut Output) -> R
     let relay: RelayAddress = init.relay.parse().map_err(|error| {
         Failure::user("wrong_address", &sentence(&error), "Copy the whole line that the relay's host gave you.")
     })?;
+    let proxy = init.proxy.as_deref().map(profile::parse_proxy).transpose()?;
     // Before anything is made: a refusal leaves no half profile behind.
     if init.name.is_empty() || init.name.len() > NAME_BYTES_MAX {
         return Err((&IntentError::Name).into());
@@ -29,6 +31,10 @@ pub(crate) async fn run(globals: &Globals, init: Init, output: &mut Output) -> R
         Err(failure) if failure.kind == StoreError::AlreadyExists.kind() => finish_or_refuse(globals, &options).await?,
         other => other?,
     };
+    if let Some(proxy) = proxy {
+        // Before there is a relay to dial.
+        client.intent(Intent::SetProxy { proxy }).await?;
+    }
     let made = make(&client, &options, &init.name, relay, &recovery, output).await;
     client.close().await;
     made

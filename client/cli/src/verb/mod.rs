@@ -8,6 +8,7 @@ mod history;
 pub(crate) mod init;
 mod invite;
 mod listen;
+pub(crate) mod profile;
 mod requests;
 mod send;
 mod status;
@@ -39,6 +40,7 @@ pub(crate) async fn execute(
 ) -> Result<(), Failure> {
     match request {
         Request::Status => status::run(session, output).await,
+        Request::Profile(profile) => profile::run(session, profile, output).await,
         Request::Invite(invite) => invite::run(session, invite, output).await,
         Request::Connect(connect) => connect::run(session, connect, output).await,
         Request::Requests(requests) => requests::run(session, requests, output).await,

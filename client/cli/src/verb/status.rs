@@ -16,11 +16,13 @@ pub(super) async fn run(session: &Session<'_>, output: &mut Output) -> Result<()
     let health = session.client.health().borrow().clone();
     let online = health.online();
     let problem = health.problem().filter(|_| !online).map(|problem| sentence(&problem));
+    let proxy = session.client.view(|rows| view::proxy(rows))?.map(|proxy| proxy.to_string());
     let json = json!({
         "profile": session.profile.to_string_lossy(),
         "id": shape::contact_id(&account.root),
         "name": account.name,
         "relay": account.relay.to_string(),
+        "proxy": proxy,
         "online": online,
         "waiting": totals.waiting,
         "unread": totals.unread,
@@ -31,8 +33,9 @@ pub(super) async fn run(session: &Session<'_>, output: &mut Output) -> Result<()
         (Some(problem), false) => format!("offline. {problem}"),
         (None, false) => "offline".to_owned(),
     };
+    let through = proxy.map(|proxy| format!("\nProxy: {proxy}")).unwrap_or_default();
     let human = format!(
-        "{}, {standing}\n{} waiting to be delivered, {} unread\nRelay: {}",
+        "{}, {standing}\n{} waiting to be delivered, {} unread\nRelay: {}{through}",
         account.name, totals.waiting, totals.unread, account.relay
     );
     output.item(Item::line(json, &human)).await
