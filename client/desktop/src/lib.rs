@@ -11,12 +11,16 @@
 
 pub mod action;
 pub mod backend;
+pub mod composer;
+pub mod conversation;
 pub mod cx;
 pub mod icons;
 pub mod preferences;
 pub mod screens;
 pub mod theme;
+pub mod timeline;
 pub mod update;
 pub mod view;
 pub mod when;
+pub mod why;
 pub mod widgets;

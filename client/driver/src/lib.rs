@@ -43,7 +43,7 @@ pub use sotto_engine::{
     MessageStatus, MessageView, Notice, Outcome, ProxyAddress, ProxyAddressError, RelayProblem, Timestamp, Totals,
     view,
 };
-pub use sotto_inner::{ContentId, HybridTime, Link, LinkError, LinkKind, limits::NAME_BYTES_MAX};
+pub use sotto_inner::{ContentId, HybridTime, Link, LinkError, LinkKind, limits::{NAME_BYTES_MAX, TEXT_BYTES_MAX}};
 pub use sotto_net::NetError;
 pub use sotto_outer::{AddressError, RelayAddress, RelayIdentity};
 pub use sotto_store::{Passphrase, RecoveryKey, RecoveryKeyError, SlotKind, Store, StoreError, Unlock};
