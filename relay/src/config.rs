@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::{
     access::Identity,
     core,
-    server::{Settings, Transport},
+    server::{LongPoll, Settings, Transport},
 };
 
 /// Why a folder is not one that a relay can run from. All of it is for the host to mend; nothing was changed.
@@ -283,7 +283,15 @@ impl Config {
             ..core::Config::default()
         };
         let disk = Some((dir.path().to_owned(), storage.free_mib_min.saturating_mul(MIB)));
-        Ok(Settings { listen: *listen, metrics_listen: self.metrics_listen()?, public, transport, core, disk })
+        Ok(Settings {
+            listen: *listen,
+            metrics_listen: self.metrics_listen()?,
+            public,
+            transport,
+            long_poll: LongPoll::default(),
+            core,
+            disk,
+        })
     }
 
     fn metrics_listen(&self) -> Result<Option<SocketAddr>, ConfigError> {

@@ -12,6 +12,8 @@
 mod connection;
 mod hub;
 mod metrics;
+mod poll;
+mod polls;
 mod tls;
 mod writer;
 
@@ -28,21 +30,24 @@ use std::{
 
 use axum::{
     Router,
-    extract::{State, ws::WebSocketUpgrade},
+    extract::{DefaultBodyLimit, State, ws::WebSocketUpgrade},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use axum_server::{Handle, accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
 use hyper_util::rt::TokioTimer;
-use sotto_outer::{RelayAddress, Tls, limits::FRAME_BYTES_MAX};
+use sotto_outer::{
+    RelayAddress, Tls,
+    limits::{FRAME_BYTES_MAX, POLL_BYTES_MAX},
+};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
 };
 
-pub use self::metrics::Metrics;
-use self::{connection::Client, hub::Event};
+use self::{connection::Client, hub::Event, polls::Polls};
+pub use self::{metrics::Metrics, polls::LongPoll};
 use crate::{
     access::Identity,
     core::{Config, Conn, Core},
@@ -57,6 +62,8 @@ const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 const EVENTS_MAX: usize = 1_024;
 /// How long a client may take to ask for its WebSocket.
 const HTTP_HEADER_SECS: u64 = 10;
+/// When a client that is turned away may come again, in seconds.
+const RETRY_AFTER_SECS: u32 = 5;
 /// How long an orderly end may take.
 const DRAIN_SECS: u64 = 10;
 /// How long HTTP requests may finish while the relay ends.
@@ -82,6 +89,8 @@ pub struct Settings {
     pub public: Option<(String, u16)>,
     /// How the port is protected.
     pub transport: Transport,
+    /// What long poll may use.
+    pub long_poll: LongPoll,
     /// The rules' numbers.
     pub core: Config,
     /// The folder whose disk is watched, and the free bytes below which nothing new is stored.
@@ -122,6 +131,7 @@ struct House {
     ready: AtomicBool,
     next_conn: AtomicU64,
     metrics: Arc<Metrics>,
+    polls: Polls,
 }
 
 /// Where clients reach this relay, as `info` proves it. A host that no address can name leaves it nowhere: `config` refuses such a one.
@@ -166,7 +176,8 @@ impl<S: Storage> Relay<S> {
         let hub = tokio::spawn(hub.run(events_waiting, outcomes_waiting, draining.clone()));
 
         let (ready, next_conn) = (AtomicBool::new(true), AtomicU64::new(0));
-        let house = Arc::new(House { events, draining, ready, next_conn, metrics });
+        let house =
+            Arc::new(House { events, draining, ready, next_conn, metrics, polls: Polls::new(settings.long_poll) });
         let mut servers = vec![Handle::new()];
         serve(listener, router(&house), tls, servers[0].clone());
         if let Some(listener) = metrics_listener {
@@ -238,6 +249,7 @@ fn serve(listener: TcpListener, router: Router, tls: Option<Arc<rustls::ServerCo
 fn router(house: &Arc<House>) -> Router {
     Router::new()
         .route("/v1/stream", get(stream))
+        .route("/v1/frames", post(polls::frames).layer(DefaultBodyLimit::max(POLL_BYTES_MAX)))
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
         .with_state(Arc::clone(house))
@@ -249,7 +261,7 @@ fn metrics_router(house: &Arc<House>) -> Router {
 
 async fn stream(State(house): State<Arc<House>>, upgrade: WebSocketUpgrade) -> Response {
     if !house.ready.load(Ordering::Relaxed) {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        return polls::busy();
     }
     let conn = Conn(house.next_conn.fetch_add(1, Ordering::Relaxed));
     let client = Client::new(conn, house.events.clone(), house.draining.clone());

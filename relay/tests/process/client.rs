@@ -7,8 +7,8 @@ use futures_util::{SinkExt, StreamExt};
 use sha2::{Digest, Sha256};
 use sotto_outer::{
     Ack, Answer, CapabilityHash, ClientFrame, Command, ConnectionNonce, Create, Deliver, EnvelopeId, Info, InfoAnswer,
-    Lease, LeaseOutcome, MailboxKind, OwnerKey, ReceiveId, RelayFrame, RelayIdentity, Send, SendCapability, SendId,
-    Subscribe, Subscribed, Subscription, VERSION, signed,
+    Lease, LeaseOutcome, MailboxKind, OwnerKey, OwnerSignature, ReceiveId, RelayFrame, RelayIdentity, Send,
+    SendCapability, SendId, Subscribe, Subscribed, Subscription, VERSION, signed,
 };
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
@@ -78,12 +78,16 @@ impl Owner {
     pub(crate) fn subscribe(&self, client: &Client) -> Command {
         let (mailbox, new) = (self.receive_id(), Lease::from([1; 16]));
         let bytes = signed::subscribe(&client.relay, &client.nonce, &mailbox, None, &new);
-        let signature = self.key.sign(&bytes).to_bytes().into();
+        let signature = self.sign(&bytes);
         Command::Subscribe(Subscribe { mailboxes: vec![Subscription { mailbox, confirmed: None, new, signature }] })
     }
 
     pub(crate) fn ack(&self, ids: Vec<EnvelopeId>) -> Command {
         Command::Ack(Ack { mailbox: self.receive_id(), ids })
+    }
+
+    pub(crate) fn sign(&self, bytes: &[u8]) -> OwnerSignature {
+        self.key.sign(bytes).to_bytes().into()
     }
 
     fn send_id(&self) -> SendId {

@@ -3,5 +3,6 @@
 mod client;
 mod durability;
 mod faults;
+mod polls;
 mod relay;
 mod story;

@@ -76,6 +76,10 @@ fixed_bytes!(
     EnvelopeId, 16
 );
 fixed_bytes!(
+    /// A connection by long poll, chosen at random by the client: who has it, has the connection.
+    PollToken, 32
+);
+fixed_bytes!(
     /// Shown by a sender with each envelope; the relay keeps its hash.
     SendCapability, 32
 );

@@ -28,6 +28,7 @@ mod frame;
 mod identifier;
 pub mod labels;
 pub mod limits;
+pub mod poll;
 pub mod signed;
 
 pub use address::{AddressError, RelayAddress, Tls};
@@ -37,9 +38,10 @@ pub use command::{
 };
 pub use frame::{ClientFrame, Deliver, RelayFrame};
 pub use identifier::{
-    BundleId, CapabilityHash, ConnectionNonce, EnvelopeId, Lease, OwnerKey, OwnerSignature, ReceiveId, RelayIdentity,
-    SendCapability, SendId,
+    BundleId, CapabilityHash, ConnectionNonce, EnvelopeId, Lease, OwnerKey, OwnerSignature, PollToken, ReceiveId,
+    RelayIdentity, SendCapability, SendId,
 };
+pub use poll::{Poll, PollAnswer};
 
 /// The one version number of this wire. Another one is refused, never negotiated.
 pub const VERSION: u8 = 0;

@@ -2,6 +2,14 @@
 
 /// Largest encoded frame, in bytes, either way.
 pub const FRAME_BYTES_MAX: usize = 72 * 1024;
+/// Largest body of a long poll or its answer, in bytes.
+pub const POLL_BYTES_MAX: usize = 256 * 1024;
+/// Frames in one body of a long poll or its answer.
+pub const POLL_FRAMES_MAX: usize = 256;
+/// How long a poll hangs where nothing is to be told. Proxies between give up after 30 s or more.
+pub const POLL_HANG_SECS: u32 = 25;
+/// Seconds without a poll after which a connection by long poll has ended.
+pub const POLL_IDLE_SECS: u32 = 60;
 /// Largest envelope payload, in bytes: the largest bucket.
 pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 /// Envelopes a pairwise mailbox holds.

@@ -8,8 +8,8 @@ use rand_core::SeedableRng;
 use sotto_inner::limits::FIRST_MESSAGE_BYTES;
 use sotto_outer::{
     Ack, Answer, Bundle, CapabilityHash, ClientFrame, Command, ConnectionNonce, Create, Delete, Deliver, Fetch, Info,
-    InfoAnswer, LeaseOutcome, Limits, MailboxKind, Publish, RefusedReason, RelayAddress, RelayFrame, Send, Subscribe,
-    Subscribed, Subscription, Target, Tls, VERSION, codec, limits,
+    InfoAnswer, LeaseOutcome, Limits, MailboxKind, Poll, PollAnswer, Publish, RefusedReason, RelayAddress, RelayFrame,
+    Send, Subscribe, Subscribed, Subscription, Target, Tls, VERSION, codec, limits,
 };
 use sotto_relay::{
     Identity, Timestamp,
@@ -24,6 +24,8 @@ pub fn cases() -> Vec<Case> {
         Case { rule: "client-frame", door: relay, examples: client_frames() },
         Case { rule: "relay-frame", door: relay_frame, examples: relay_frames() },
         Case { rule: "relay-address", door: relay_address, examples: relay_addresses() },
+        Case { rule: "poll", door: poll, examples: polls() },
+        Case { rule: "poll-answer", door: poll_answer, examples: poll_answers() },
     ]
 }
 
@@ -49,6 +51,14 @@ fn relay_frame(bytes: &[u8]) -> Result<(), String> {
 fn relay_address(bytes: &[u8]) -> Result<(), String> {
     let address: RelayAddress = codec::decode(bytes, limits::FRAME_BYTES_MAX).map_err(|error| error.to_string())?;
     address.validate().map_err(|error| error.to_string())
+}
+
+fn poll(bytes: &[u8]) -> Result<(), String> {
+    Poll::decode(bytes).map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn poll_answer(bytes: &[u8]) -> Result<(), String> {
+    PollAnswer::decode(bytes).map(|_| ()).map_err(|error| error.to_string())
 }
 
 fn info() -> Command {
@@ -183,6 +193,27 @@ fn relay_addresses() -> Vec<(&'static str, Vec<u8>)> {
     ]
     .map(|(name, address)| (name, codec::encode(&address)))
     .into()
+}
+
+fn polls() -> Vec<(&'static str, Vec<u8>)> {
+    let frame = ClientFrame { request: 1, command: info() }.encode();
+    let poll = |number, frames: Vec<Vec<u8>>, last| {
+        let frames = frames.into_iter().map(Into::into).collect();
+        Poll { token: [22; 32].into(), number, frames, last }.encode()
+    };
+    vec![
+        ("the first poll", poll(0, vec![frame.clone()], false)),
+        ("a poll that says nothing", poll(500, vec![], false)),
+        ("the last poll, with the longest frame", poll(500, vec![frame, vec![23; limits::FRAME_BYTES_MAX]], true)),
+    ]
+}
+
+fn poll_answers() -> Vec<(&'static str, Vec<u8>)> {
+    let answers = relay_frames().into_iter().map(|(_, frame)| frame.into()).collect();
+    vec![
+        ("an answer with frames", PollAnswer { number: 500, frames: answers }.encode()),
+        ("an answer with nothing", PollAnswer { number: 500, frames: vec![] }.encode()),
+    ]
 }
 
 /// The frames of a first contact and one message, with request numbers below 24, and how long each is.
