@@ -1,42 +1,32 @@
-//! One connection to one relay: dialled, pinned, upgraded to a WebSocket of whole frames.
+//! One connection to one relay: dialled, pinned, carrying whole frames both ways, whatever carries them.
 //!
-//! Every message is one frame of at most `FRAME_BYTES_MAX` bytes. Anything else ends the connection with an error that
-//! says so.
+//! A WebSocket is the one way, long poll the other. Anything but frames of at most `FRAME_BYTES_MAX` bytes ends the
+//! connection with an error that says so.
 
-use std::{io, time::Duration};
-
-use futures_util::{
-    SinkExt as _, StreamExt as _,
-    stream::{SplitSink, SplitStream},
-};
-use sotto_outer::{ClientFrame, RelayAddress, RelayFrame, Tls, limits::FRAME_BYTES_MAX};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::timeout,
-};
-use tokio_tungstenite::{
-    WebSocketStream, client_async_with_config,
-    tungstenite::{
-        Error as WsError, Message,
-        error::ProtocolError,
-        handshake::client::Response,
-        protocol::{WebSocketConfig, frame::coding::CloseCode},
-    },
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
-use crate::{NetError, Route, tls};
+use sotto_outer::{ClientFrame, RelayAddress, RelayFrame, Tls};
+use tokio::time::timeout;
 
-/// How long dialling, TLS and the upgrade may take together.
+use crate::{NetError, Route, dial, long_poll, web_socket};
+
+/// How long dialling, TLS and the first answer may take together.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
-/// tungstenite allocates this at once for each connection, where its default is 128 KiB.
-const BUFFER_BYTES: usize = 4 * 1024;
-/// The longest goodbye.
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long they may take through a proxy: Tor looks for onion services, and builds circuits.
+const PROXY_DIAL_TIMEOUT: Duration = Duration::from_secs(60);
 
-trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
-
-type Socket = WebSocketStream<Box<dyn Transport>>;
+/// What carries frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// `GET /v1/stream`, upgraded.
+    WebSocket,
+    /// `POST /v1/frames`, again and again.
+    LongPoll,
+}
 
 /// A standing connection, as two halves that move on their own: a relay that does not read cannot keep us from reading.
 pub struct Connection {
@@ -44,41 +34,100 @@ pub struct Connection {
     pub(crate) incoming: Incoming,
     /// What goes.
     pub(crate) outgoing: Outgoing,
+    transport: Transport,
     exporter: Option<[u8; 32]>,
 }
 
 /// What a relay sends.
-pub(crate) struct Incoming(SplitStream<Socket>);
+pub(crate) enum Incoming {
+    WebSocket(web_socket::Incoming),
+    LongPoll(long_poll::Incoming),
+}
 
 /// What is sent to a relay.
-pub(crate) struct Outgoing(SplitSink<Socket, Message>);
+pub(crate) enum Outgoing {
+    WebSocket(web_socket::Outgoing),
+    LongPoll(long_poll::Outgoing),
+}
 
-impl Connection {
-    /// Dials a relay, in at most 20 s.
-    ///
-    /// # Errors
-    /// [`NetError`] for whatever stands between: nothing of ours was sent then but the request for `/v1/stream`.
-    pub async fn dial(address: &RelayAddress, route: &Route) -> Result<Self, NetError> {
-        timeout(DIAL_TIMEOUT, Self::dial_patiently(address, route))
-            .await
-            .unwrap_or(Err(NetError::Unreachable(io::ErrorKind::TimedOut)))
+/// What arrived: a frame, or a sign of life.
+pub(crate) enum Arrival {
+    Frame(RelayFrame),
+    SignOfLife,
+}
+
+/// A dial that failed.
+pub(crate) struct Failed {
+    pub(crate) error: NetError,
+    /// Whether the relay's host was there, and the TLS its address asks for: then another transport may work.
+    pub(crate) reached: bool,
+}
+
+impl Transport {
+    /// Whether it is spoken under this TLS. A relay behind a public certificate proves its identity for one TLS
+    /// connection, and long poll needs several.
+    pub(crate) const fn speaks_under(self, tls: Tls) -> bool {
+        match (self, tls) {
+            (Self::LongPoll, Tls::Acme) => false,
+            (Self::WebSocket, Tls::Own | Tls::Acme | Tls::Off) | (Self::LongPoll, Tls::Own | Tls::Off) => true,
+        }
     }
 
-    async fn dial_patiently(address: &RelayAddress, route: &Route) -> Result<Self, NetError> {
-        let stream = route.reach(address.host(), address.port()).await?;
-        let (transport, exporter): (Box<dyn Transport>, _) = match address.tls() {
-            Tls::Own => (Box::new(tls::connect_own(address.host(), address.identity(), stream).await?), None),
-            Tls::Acme => {
-                let stream = tls::connect_acme(address.host(), stream).await?;
-                let exporter = tls::exporter(&stream)?;
-                (Box::new(stream), Some(exporter))
+    /// The other one.
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::WebSocket => Self::LongPoll,
+            Self::LongPoll => Self::WebSocket,
+        }
+    }
+}
+
+impl Connection {
+    /// Dials a relay, in at most 20 s; through a proxy, 60 s.
+    ///
+    /// # Errors
+    /// [`NetError`] for whatever stands between: nothing of ours was sent then but the request for a connection.
+    pub async fn dial(address: &RelayAddress, route: &Route, transport: Transport) -> Result<Self, NetError> {
+        Self::try_dial(address, route, transport).await.map_err(|failed| failed.error)
+    }
+
+    pub(crate) async fn try_dial(address: &RelayAddress, route: &Route, transport: Transport) -> Result<Self, Failed> {
+        let reached = AtomicBool::new(false);
+        let patience = if route.proxy.is_some() { PROXY_DIAL_TIMEOUT } else { DIAL_TIMEOUT };
+        timeout(patience, Self::dial_patiently(address, route, transport, &reached))
+            .await
+            .unwrap_or(Err(NetError::Unreachable(io::ErrorKind::TimedOut)))
+            .map_err(|error| Failed { error, reached: reached.load(Ordering::Relaxed) })
+    }
+
+    async fn dial_patiently(
+        address: &RelayAddress,
+        route: &Route,
+        transport: Transport,
+        reached: &AtomicBool,
+    ) -> Result<Self, NetError> {
+        if !transport.speaks_under(address.tls()) {
+            return Err(NetError::TlsFailed("long poll is not spoken behind a public certificate".to_owned()));
+        }
+        let dialled = dial::dial(address, route).await?;
+        reached.store(true, Ordering::Relaxed);
+        let exporter = dialled.exporter;
+        let (incoming, outgoing) = match transport {
+            Transport::WebSocket => {
+                let (incoming, outgoing) = web_socket::upgrade(address, dialled.stream).await?;
+                (Incoming::WebSocket(incoming), Outgoing::WebSocket(outgoing))
             }
-            Tls::Off => (Box::new(stream), None),
+            Transport::LongPoll => {
+                let (incoming, outgoing) = long_poll::open(address, route, dialled.stream).await?;
+                (Incoming::LongPoll(incoming), Outgoing::LongPoll(outgoing))
+            }
         };
-        let url = format!("ws://{}/v1/stream", address.authority());
-        let (socket, _) = client_async_with_config(url, transport, Some(limits())).await.map_err(not_upgraded)?;
-        let (outgoing, incoming) = socket.split();
-        Ok(Self { incoming: Incoming(incoming), outgoing: Outgoing(outgoing), exporter })
+        Ok(Self { incoming, outgoing, transport, exporter })
+    }
+
+    /// What carries it.
+    pub const fn transport(&self) -> Transport {
+        self.transport
     }
 
     /// The TLS exporter (RFC 9266), where a public certificate carries TLS.
@@ -86,12 +135,13 @@ impl Connection {
         self.exporter
     }
 
-    /// Sends one frame and waits until it is handed to the system.
+    /// Sends one frame and waits until it is handed on.
     ///
     /// # Errors
     /// [`NetError`]; the connection is of no use then.
     pub async fn send(&mut self, frame: &ClientFrame) -> Result<(), NetError> {
-        self.outgoing.send(frame).await
+        self.outgoing.feed(frame).await?;
+        self.outgoing.flush().await
     }
 
     /// The next frame.
@@ -107,90 +157,57 @@ impl Connection {
     }
 }
 
-/// What arrived: a frame, or a sign of life.
-pub(crate) enum Arrival {
-    Frame(RelayFrame),
-    SignOfLife,
-}
-
 impl Incoming {
     /// The next arrival. May be dropped between polls without losing anything.
     pub(crate) async fn next(&mut self) -> Result<Arrival, NetError> {
-        match self.0.next().await {
-            Some(Ok(Message::Binary(bytes))) => Ok(Arrival::Frame(RelayFrame::decode(&bytes)?)),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(Arrival::SignOfLife),
-            Some(Ok(Message::Text(_) | Message::Frame(_))) => Err(NetError::Protocol("a text".to_owned())),
-            Some(Ok(Message::Close(goodbye))) => Err(match goodbye.map(|goodbye| goodbye.code) {
-                Some(CloseCode::Again) => NetError::Overloaded { retry_after_secs: AGAIN_SECS },
-                _ => NetError::Ended,
-            }),
-            Some(Err(error)) => Err(broken(error)),
-            None => Err(NetError::Ended),
+        match self {
+            Self::WebSocket(incoming) => incoming.next().await,
+            Self::LongPoll(incoming) => incoming.next().await,
         }
     }
 }
 
-/// What close code 1013, "try again later", asks for: it carries no number.
-const AGAIN_SECS: u32 = 5;
-
 impl Outgoing {
-    pub(crate) async fn send(&mut self, frame: &ClientFrame) -> Result<(), NetError> {
-        self.0.send(Message::Binary(frame.encode().into())).await.map_err(broken)
-    }
-
-    /// Queues a frame; `flush` hands all queued ones to the system at once.
+    /// Queues a frame; `flush` hands all queued ones on at once.
     pub(crate) async fn feed(&mut self, frame: &ClientFrame) -> Result<(), NetError> {
-        self.0.feed(Message::Binary(frame.encode().into())).await.map_err(broken)
+        match self {
+            Self::WebSocket(outgoing) => outgoing.feed(frame).await,
+            Self::LongPoll(outgoing) => outgoing.feed(frame).await,
+        }
     }
 
     pub(crate) async fn flush(&mut self) -> Result<(), NetError> {
-        self.0.flush().await.map_err(broken)
+        match self {
+            Self::WebSocket(outgoing) => outgoing.flush().await,
+            // What is queued leaves with the next poll, which waits for nothing.
+            Self::LongPoll(_) => Ok(()),
+        }
     }
 
+    /// Asks for a sign of life.
     pub(crate) async fn ping(&mut self) -> Result<(), NetError> {
-        self.0.send(Message::Ping(Vec::new().into())).await.map_err(broken)
+        match self {
+            Self::WebSocket(outgoing) => outgoing.ping().await,
+            Self::LongPoll(outgoing) => {
+                outgoing.poke();
+                Ok(())
+            }
+        }
     }
 
-    /// Says goodbye; that nobody listens any more is no error.
+    /// Says goodbye, after what is queued; that nobody listens any more is no error.
     pub(crate) async fn close(&mut self) {
-        let _gone = timeout(GOODBYE_TIMEOUT, self.0.close()).await;
-    }
-}
-
-fn limits() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(BUFFER_BYTES)
-        .max_write_buffer_size(2 * FRAME_BYTES_MAX + BUFFER_BYTES)
-        .max_message_size(Some(FRAME_BYTES_MAX))
-        .max_frame_size(Some(FRAME_BYTES_MAX))
-}
-
-fn not_upgraded(error: WsError) -> NetError {
-    let WsError::Http(response) = error else { return broken(error) };
-    match (response.status().as_u16(), retry_after_secs(&response)) {
-        (429 | 503, hint) => NetError::Overloaded { retry_after_secs: hint.unwrap_or(AGAIN_SECS) },
-        (status, _) => NetError::NotARelay(status),
-    }
-}
-
-fn retry_after_secs(response: &Response) -> Option<u32> {
-    response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()
-}
-
-fn broken(error: WsError) -> NetError {
-    match error {
-        WsError::ConnectionClosed
-        | WsError::AlreadyClosed
-        | WsError::Io(_)
-        | WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => NetError::Ended,
-        error => NetError::Protocol(error.to_string()),
+        match self {
+            Self::WebSocket(outgoing) => outgoing.close().await,
+            Self::LongPoll(outgoing) => outgoing.close().await,
+        }
     }
 }
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { incoming: _, outgoing: _, exporter } = self;
-        f.debug_struct("Connection").field("bound", &exporter.is_some()).finish_non_exhaustive()
+        let Self { incoming: _, outgoing: _, transport, exporter } = self;
+        let mut shown = f.debug_struct("Connection");
+        shown.field("transport", transport).field("bound", &exporter.is_some()).finish_non_exhaustive()
     }
 }

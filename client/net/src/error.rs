@@ -69,6 +69,9 @@ pub enum NetError {
     Garbage(#[from] CodecError),
 
     // Ours.
+    /// Another transport carries the next one.
+    #[error("the connection moved to a WebSocket")]
+    Moved,
     /// This side closed it.
     #[error("the connection was closed here")]
     ClosedHere,
@@ -123,6 +126,7 @@ impl NetError {
             Self::Silent => "silent",
             Self::Ended => "ended",
             Self::TooSlow => "too_slow",
+            Self::Moved => "moved",
             Self::ClosedHere => "closed_here",
         }
     }

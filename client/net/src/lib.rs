@@ -1,4 +1,6 @@
-//! Connections to relays: one task a relay that dials, proves the pin, carries frames both ways and dials again.
+//! Connections to relays: one task a line that dials, proves the pin, carries frames both ways and dials again.
+//!
+//! Frames travel over a WebSocket, or by long poll where no WebSocket lives; straight, or through a SOCKS5 proxy.
 //!
 //! Nothing here knows what a frame means or who may read it. Memory is bounded: a reader that is slow to take events
 //! makes its relays wait, and a relay that is slow to take frames loses its connection.
@@ -18,18 +20,26 @@
 //! ```
 
 mod backoff;
+mod choice;
 mod connection;
+mod dial;
 mod error;
+mod long_poll;
 mod relay_task;
 mod route;
+#[cfg(test)]
+mod test_polls;
+#[cfg(test)]
+mod test_proxy;
 #[cfg(test)]
 mod test_relay;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod web_socket;
 
 pub use backoff::Backoff;
-pub use connection::Connection;
+pub use connection::{Connection, Transport};
 pub use error::{NetError, ProxyRefusal};
 pub use relay_task::{ConnectionNumber, NetEvent, RelayTask, TaskNumber, What};
 pub use route::{Proxy, ProxyError, Route};

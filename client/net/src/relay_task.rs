@@ -8,6 +8,8 @@
 //!            └────────────────── stop ──────────────────────────┴──► goodbye, end
 //! ```
 //!
+//! On a network that lets no WebSocket live, long poll carries the frames; see `choice`.
+//!
 //! Each connection has a number. An order names the one it is meant for, and is dropped once that one is gone: what was
 //! signed for one connection never leaves on the next.
 
@@ -22,13 +24,14 @@ use sotto_outer::{ClientFrame, RelayAddress, RelayFrame};
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinHandle,
-    time::{Instant, timeout},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 use tracing::{debug, warn};
 
 use crate::{
-    Backoff, Connection, NetError, Route,
-    connection::{Arrival, Incoming, Outgoing},
+    Backoff, Connection, NetError, Route, Transport,
+    choice::{Choice, Pace},
+    connection::{Arrival, Failed, Incoming, Outgoing},
 };
 
 /// Orders that wait for a slow relay before its connection is given up.
@@ -37,8 +40,6 @@ const ORDERS_MAX: usize = 2_048;
 const IDLE: Duration = Duration::from_secs(30);
 /// How long a sign of life may take.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
-/// A connection that stood this long forgets the failures before it.
-const LASTED: Duration = Duration::from_secs(5);
 /// How long a stop waits for what was ordered before it.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -101,6 +102,17 @@ impl RelayTask {
     /// `task`; while it is full, the relay waits.
     #[must_use]
     pub fn spawn(task: TaskNumber, address: RelayAddress, route: Route, events: mpsc::Sender<NetEvent>) -> Self {
+        Self::spawn_at(Pace::default(), task, address, route, events)
+    }
+
+    /// With times of its own, for tests.
+    pub(crate) fn spawn_at(
+        pace: Pace,
+        task: TaskNumber,
+        address: RelayAddress,
+        route: Route,
+        events: mpsc::Sender<NetEvent>,
+    ) -> Self {
         let (orders, inbox) = mpsc::channel(ORDERS_MAX);
         let (overflow, hurry, probe) = <(Arc<Notify>, Arc<Notify>, Arc<Notify>)>::default();
         let addresses = Addresses(Arc::new(Mutex::new(vec![address])));
@@ -115,6 +127,9 @@ impl RelayTask {
             probe: Arc::clone(&probe),
             number: ConnectionNumber::default(),
             failures: 0,
+            pace,
+            choice: Choice::new(pace),
+            backoff: Backoff::default(),
         };
         Self { addresses, orders, overflow, hurry, probe, task: tokio::spawn(worker.run()) }
     }
@@ -136,12 +151,13 @@ impl RelayTask {
         self.order(Order::Close(connection));
     }
 
-    /// Ends the wait before the next dial, if there is one.
+    /// Ends the wait before the next dial, if there is one and the relay did not ask for it.
     pub fn hurry(&self) {
         self.hurry.notify_one();
     }
 
-    /// Asks the relay for a sign of life now: the clock jumped, and the network may be another one.
+    /// Asks the relay for a sign of life now, or dials anew: the machine slept or the clock jumped, and the network may
+    /// be another one. A connection that does not answer within 6 s is given up.
     pub fn probe(&self) {
         self.probe.notify_one();
     }
@@ -187,6 +203,9 @@ struct Worker {
     route: Route,
     /// Dials that failed since the start: which address is next.
     failures: usize,
+    pace: Pace,
+    choice: Choice,
+    backoff: Backoff,
     events: mpsc::Sender<NetEvent>,
     orders: mpsc::Receiver<Order>,
     overflow: Arc<Notify>,
@@ -198,27 +217,33 @@ struct Worker {
 /// The task is to end: its handle or its listener is gone.
 struct Stopped;
 
+/// How a connection ended.
+enum End {
+    Lost(NetError),
+    /// A WebSocket lives again, and takes the long poll's place.
+    Moved(Connection),
+}
+
 impl Worker {
     async fn run(mut self) {
-        let mut backoff = Backoff::default();
-        while let Ok(reason) = self.connect_once(&mut backoff).await {
-            let hint = match reason {
+        while let Ok(reason) = self.connect_once().await {
+            let asked = match reason {
                 NetError::Overloaded { retry_after_secs } => Some(Duration::from_secs(u64::from(retry_after_secs))),
                 _ => None,
             };
-            let wait = backoff.next_wait(hint, &mut UnwrapErr(SysRng));
+            let wait = self.backoff.next_wait(asked, &mut UnwrapErr(SysRng));
             debug!(kind = reason.kind(), wait_millis = wait.as_millis(), "no connection");
-            if self.wait(wait).await.is_err() {
+            if self.wait(wait, asked.unwrap_or_default()).await.is_err() {
                 break;
             }
         }
     }
 
     /// One connection from dial to end, and why it ended.
-    async fn connect_once(&mut self, backoff: &mut Backoff) -> Result<NetError, Stopped> {
+    async fn connect_once(&mut self) -> Result<NetError, Stopped> {
         self.number.0 += 1;
         let address = self.addresses.pick(self.failures);
-        let connection = match self.dial(&address).await? {
+        let mut connection = match self.dial(&address).await? {
             Ok(connection) => connection,
             Err(error) => {
                 self.failures = self.failures.wrapping_add(1);
@@ -226,59 +251,170 @@ impl Worker {
                 return Ok(error);
             }
         };
-        self.tell(What::Connected { address, exporter: connection.exporter() }).await?;
-        let stands_since = Instant::now();
-        let reason = self.carry(connection).await?;
-        if stands_since.elapsed() >= LASTED {
-            backoff.reset();
-        } else {
-            // It answered and was of no use: another place may be the relay.
-            self.failures = self.failures.wrapping_add(1);
+        loop {
+            let exporter = connection.exporter();
+            self.tell(What::Connected { address: address.clone(), exporter }).await?;
+            let (transport, stands_since) = (connection.transport(), Instant::now());
+            let end = self.carry(connection, &address).await?;
+            let stood = stands_since.elapsed();
+            let reason = match &end {
+                End::Lost(reason) => reason.clone(),
+                End::Moved(_) => NetError::Moved,
+            };
+            self.choice.ended(transport, stood, &reason, Instant::now());
+            if stood >= self.pace.lasted {
+                self.backoff.reset();
+            } else {
+                // It answered and was of no use: another place may be the relay.
+                self.failures = self.failures.wrapping_add(1);
+            }
+            self.tell(What::Disconnected(reason.clone())).await?;
+            match end {
+                End::Lost(_) => return Ok(reason),
+                End::Moved(next) => {
+                    self.choice.use_web_socket();
+                    self.number.0 += 1;
+                    connection = next;
+                }
+            }
         }
-        self.tell(What::Disconnected(reason.clone())).await?;
-        Ok(reason)
     }
 
     async fn dial(&mut self, address: &RelayAddress) -> Result<Result<Connection, NetError>, Stopped> {
-        let Self { orders, route, .. } = self;
-        tokio::select! {
-            dialled = Connection::dial(address, route) => Ok(dialled),
-            stopped = drop_orders(orders) => Err(stopped),
+        loop {
+            let Self { orders, route, choice, probe, .. } = self;
+            tokio::select! {
+                dialled = dial_either(address, route, choice) => return Ok(dialled),
+                // What was dialled from another network does not answer on this one.
+                () = probe.notified() => choice.forget_waits(Instant::now()),
+                stopped = drop_orders(orders) => return Err(stopped),
+            }
         }
     }
 
-    async fn wait(&mut self, wait: Duration) -> Result<(), Stopped> {
-        let Self { orders, hurry, .. } = self;
-        tokio::select! {
-            () = tokio::time::sleep(wait) => Ok(()),
-            () = hurry.notified() => Ok(()),
-            stopped = drop_orders(orders) => Err(stopped),
+    /// Waits before the next dial. Who is in a hurry waits no longer than the relay `asked` for; on another network
+    /// neither counts.
+    async fn wait(&mut self, wait: Duration, asked: Duration) -> Result<(), Stopped> {
+        let began = Instant::now();
+        let mut until = began + wait;
+        let Self { orders, hurry, probe, choice, backoff, .. } = self;
+        loop {
+            tokio::select! {
+                () = sleep_until(until) => return Ok(()),
+                () = hurry.notified() => {
+                    choice.forget_waits(Instant::now());
+                    until = until.min(began + asked.min(wait));
+                }
+                () = probe.notified() => {
+                    choice.forget_waits(Instant::now());
+                    backoff.reset();
+                    return Ok(());
+                }
+                stopped = drop_orders(orders) => return Err(stopped),
+            }
         }
     }
 
     /// Carries frames both ways until the connection ends.
-    async fn carry(&mut self, connection: Connection) -> Result<NetError, Stopped> {
+    async fn carry(&mut self, connection: Connection, address: &RelayAddress) -> Result<End, Stopped> {
+        let transport = connection.transport();
         let Connection { mut incoming, mut outgoing, .. } = connection;
-        let ping = Notify::new();
-        let Self { task, events, orders, overflow, probe, number, .. } = self;
+        let (ping, look) = (Notify::new(), Notify::new());
+        let Self { task, events, orders, overflow, probe, number, route, choice, pace, .. } = self;
         let source = Source { task: *task, number: *number, events };
-        let reason = tokio::select! {
-            reason = read(&mut incoming, &source, &ping, probe) => reason,
-            reason = write(&mut outgoing, orders, *number, &ping) => reason,
+        let end = tokio::select! {
+            reason = read(&mut incoming, &source, &ping, &look, probe, *pace) => reason.map(End::Lost),
+            reason = write(&mut outgoing, orders, *number, &ping) => reason.map(End::Lost),
+            web_socket = try_web_socket(address, route, choice, *pace, &look), if transport == Transport::LongPoll => {
+                Ok(End::Moved(web_socket))
+            }
             () = overflow.notified() => {
                 warn!("a relay takes frames slower than they come");
-                Ok(NetError::TooSlow)
+                Ok(End::Lost(NetError::TooSlow))
             }
         };
         // The goodbye is a courtesy where we end it; it waits for no one who is gone.
-        if matches!(reason, Err(Stopped) | Ok(NetError::ClosedHere)) {
-            outgoing.close().await;
+        if matches!(end, Err(Stopped) | Ok(End::Lost(NetError::ClosedHere) | End::Moved(_))) {
+            tokio::select! {
+                () = outgoing.close() => {}
+                // Not acked, so it comes again; taken here, so that the goodbye does not wait behind it.
+                () = discard(&mut incoming) => {}
+            }
         }
-        reason
+        end
     }
 
     async fn tell(&self, what: What) -> Result<(), Stopped> {
         Source { task: self.task, number: self.number, events: &self.events }.tell(what).await
+    }
+}
+
+/// Reads what nobody will hear, for as long as it is wanted.
+async fn discard(incoming: &mut Incoming) {
+    while incoming.next().await.is_ok() {}
+    std::future::pending().await
+}
+
+/// Dials by the transport that is due, and by the other one where something is there that does not take the first.
+async fn dial_either(address: &RelayAddress, route: &Route, choice: &mut Choice) -> Result<Connection, NetError> {
+    let first = match choice.next(Instant::now()) {
+        Transport::LongPoll if Transport::LongPoll.speaks_under(address.tls()) => Transport::LongPoll,
+        Transport::LongPoll | Transport::WebSocket => Transport::WebSocket,
+    };
+    let failed = match Connection::try_dial(address, route, first).await {
+        Ok(connection) => return Ok(connection),
+        Err(failed) => failed,
+    };
+    let other = first.other();
+    let patient = matches!(failed.error, NetError::Overloaded { .. });
+    if !failed.reached || patient || !other.speaks_under(address.tls()) {
+        return Err(failed.error);
+    }
+    let connection = match Connection::try_dial(address, route, other).await {
+        Ok(connection) => connection,
+        Err(Failed { error: error @ NetError::Overloaded { .. }, .. }) => return Err(error),
+        Err(_) => return Err(failed.error),
+    };
+    debug!(kind = failed.error.kind(), transport = ?other, "one transport is refused, the other is not");
+    match other {
+        Transport::LongPoll => choice.use_long_poll(Instant::now()),
+        Transport::WebSocket => choice.use_web_socket(),
+    }
+    Ok(connection)
+}
+
+/// While long poll carries the frames: tries a WebSocket from time to time, and gives one that lives.
+async fn try_web_socket(
+    address: &RelayAddress,
+    route: &Route,
+    choice: &mut Choice,
+    pace: Pace,
+    look: &Notify,
+) -> Connection {
+    loop {
+        let at = choice.trial_at().unwrap_or_else(Instant::now);
+        tokio::select! {
+            () = sleep_until(at) => {}
+            () = look.notified() => choice.forget_waits(Instant::now()),
+        }
+        if let Ok(mut connection) = Connection::try_dial(address, route, Transport::WebSocket).await
+            && lives(&mut connection, pace.lasted).await
+        {
+            return connection;
+        }
+        choice.use_long_poll(Instant::now());
+    }
+}
+
+/// Whether a connection on which nothing is said lives for this long.
+async fn lives(connection: &mut Connection, lasted: Duration) -> bool {
+    let until = Instant::now() + lasted;
+    loop {
+        match timeout_at(until, connection.incoming.next()).await {
+            Err(_alive) => return true,
+            Ok(Ok(Arrival::SignOfLife)) => {}
+            Ok(Ok(Arrival::Frame(_)) | Err(_)) => return false,
+        }
     }
 }
 
@@ -301,15 +437,17 @@ async fn read(
     incoming: &mut Incoming,
     source: &Source<'_>,
     ping: &Notify,
+    look: &Notify,
     probe: &Notify,
+    pace: Pace,
 ) -> Result<NetError, Stopped> {
-    let mut asked = false;
+    let (mut asked, mut until) = (false, Instant::now() + IDLE);
     loop {
-        let patience = if asked { SIGN_OF_LIFE } else { IDLE };
         let arrival = tokio::select! {
-            arrival = timeout(patience, incoming.next()) => arrival,
-            () = probe.notified(), if !asked => {
-                asked = true;
+            arrival = timeout_at(until, incoming.next()) => arrival,
+            () = probe.notified() => {
+                (asked, until) = (true, Instant::now() + pace.woken);
+                look.notify_one();
                 ping.notify_one();
                 continue;
             }
@@ -320,12 +458,12 @@ async fn read(
             Ok(Err(error)) => return Ok(error),
             Err(_silence) if asked => return Ok(NetError::Silent),
             Err(_silence) => {
-                asked = true;
+                (asked, until) = (true, Instant::now() + SIGN_OF_LIFE);
                 ping.notify_one();
                 continue;
             }
         }
-        asked = false;
+        (asked, until) = (false, Instant::now() + IDLE);
     }
 }
 

@@ -5,7 +5,7 @@ use tokio::{io::AsyncWriteExt as _, sync::mpsc};
 use tokio_tungstenite::{accept_async, tungstenite::Message};
 
 use crate::{
-    Connection, NetError, RelayTask, Route, TaskNumber, What,
+    Connection, NetError, RelayTask, Route, TaskNumber, Transport, What,
     relay_task::NetEvent,
     test_relay::{Peer, TestIdentity, TestRelay},
 };
@@ -20,7 +20,7 @@ fn done(request: u32) -> RelayFrame {
 }
 
 async fn dial(address: &RelayAddress) -> Result<Connection, NetError> {
-    Connection::dial(address, &Route::default()).await
+    Connection::dial(address, &Route::default(), Transport::WebSocket).await
 }
 
 /// A task that dials straight.
