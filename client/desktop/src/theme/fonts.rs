@@ -8,19 +8,19 @@ use egui::{Context, FontData, FontDefinitions, FontFamily, FontId, Id};
 /// Body text.
 #[must_use]
 pub fn regular(size: f32) -> FontId {
-    FontId::unique(size, FontFamily::Proportional)
+    FontId::new(size, FontFamily::Proportional)
 }
 
 /// Names, titles, buttons.
 #[must_use]
 pub fn semibold(size: f32) -> FontId {
-    FontId::unique(size, FontFamily::Name(SEMIBOLD.into()))
+    FontId::new(size, FontFamily::Name(SEMIBOLD.into()))
 }
 
 /// Numbers and links that are compared or copied.
 #[must_use]
 pub fn mono(size: f32) -> FontId {
-    FontId::unique(size, FontFamily::Monospace)
+    FontId::new(size, FontFamily::Monospace)
 }
 
 /// Hands the built-in fonts to egui, once for each context: comparing them again would cost more than all the rest.
