@@ -13,12 +13,12 @@ pub struct Batch {
 
 impl Batch {
     /// Puts a row, replacing what is there.
-    pub(crate) fn put(&mut self, table: Table, key: &[u8], value: Value) {
+    pub fn put(&mut self, table: Table, key: &[u8], value: Value) {
         self.changes.insert((table, key.to_vec()), Some(value));
     }
 
     /// Deletes a row, if it is there.
-    pub(crate) fn delete(&mut self, table: Table, key: &[u8]) {
+    pub fn delete(&mut self, table: Table, key: &[u8]) {
         self.changes.insert((table, key.to_vec()), None);
     }
 

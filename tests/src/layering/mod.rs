@@ -24,7 +24,7 @@ pub const ROOMS: [(&str, &[&str]); 11] = [
     ("sotto-cli", &["sotto-driver"]),
     ("sotto-desktop", &["sotto-driver"]),
     ("sotto-relay", &["sotto-outer"]),
-    ("sotto-tests", &["sotto-crypto", "sotto-engine", "sotto-inner", "sotto-outer", "sotto-relay"]),
+    ("sotto-tests", &["sotto-crypto", "sotto-engine", "sotto-inner", "sotto-outer", "sotto-relay", "sotto-store"]),
 ];
 
 /// What the relay must not reach at any depth: whatever could read what is inside an envelope.
