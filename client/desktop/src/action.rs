@@ -191,7 +191,8 @@ pub enum Dialog {
 }
 
 /// A card that can be put away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Card {
     /// Write down a recovery key.
     RecoveryKey,

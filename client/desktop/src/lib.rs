@@ -15,6 +15,7 @@ pub mod composer;
 pub mod conversation;
 pub mod cx;
 pub mod icons;
+pub mod platform;
 pub mod preferences;
 pub mod screens;
 pub mod theme;

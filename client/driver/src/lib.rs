@@ -27,6 +27,7 @@ mod options;
 pub mod platform;
 mod relays;
 mod request;
+mod search;
 #[cfg(test)]
 mod tests;
 mod worker;

@@ -7,10 +7,11 @@ use zeroize::Zeroizing;
 
 use crate::{
     StoreError,
-    secret::{KEY_BYTES, WrapKey},
+    secret::{KEY_BYTES, WrapKey, random},
 };
 
 const SERVICE: &str = "sotto";
+const PROBE_BYTES: usize = 16;
 
 /// Stores a wrap key and reads it back: some keyrings accept and forget.
 pub(crate) fn put(name: &[u8], key: &WrapKey) -> Result<(), StoreError> {
@@ -19,6 +20,16 @@ pub(crate) fn put(name: &[u8], key: &WrapKey) -> Result<(), StoreError> {
         return Err(StoreError::KeyringUnavailable);
     }
     Ok(())
+}
+
+/// Whether the keyring takes an entry and gives it back.
+pub(crate) fn answers() -> bool {
+    let (Ok(name), Ok(key)) = (random::<PROBE_BYTES>(), random()) else { return false };
+    let held = put(name.as_slice(), &WrapKey::new(key)).is_ok();
+    if held {
+        delete(name.as_slice());
+    }
+    held
 }
 
 /// Reads a wrap key.

@@ -11,6 +11,7 @@ use crate::{
     Passphrase, Reader, RecoveryKey, SlotKind, StoreError, Transaction, database,
     files::{self, Layout, LockGuard},
     key_file::KeyFile,
+    os_keyring,
     secret::{DatabaseKey, random},
     slot::Slot,
 };
@@ -92,6 +93,12 @@ impl Store {
             return Err(StoreError::NotFound);
         }
         Ok(KeyFile::read(&folder)?.kinds())
+    }
+
+    /// Whether the system's keyring could hold a profile's key. It may ask the person to unlock it; the call waits for that.
+    #[must_use]
+    pub fn keyring_answers() -> bool {
+        os_keyring::answers()
     }
 
     /// Opens the transaction that writes.

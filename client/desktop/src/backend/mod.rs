@@ -3,20 +3,53 @@
 //! The promise: [`Backend::send`] and [`Backend::poll`] never block, whatever the disk and the relays do; and each batch
 //! of updates asks for one repaint, nothing else does.
 
-use std::sync::{Arc, OnceLock, mpsc as updates};
+mod begin;
+mod desk;
+mod keys;
+mod links;
+mod list;
+pub mod notify;
+mod open;
+mod picture;
+mod settings;
+mod setup;
+mod trouble;
+mod why;
+mod window;
+mod wishes;
+
+use std::{
+    io,
+    sync::{Arc, OnceLock, mpsc as updates},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use tokio::sync::mpsc as actions;
 
+use self::desk::Desk;
+pub use self::{
+    picture::code,
+    setup::{Notifier, Setup},
+};
 use crate::{action::Action, update::Update};
+
+/// Threads for what blocks: a passphrase that is stretched, a picture that is searched.
+const BLOCKING_THREADS: usize = 2;
+/// They go when there was nothing to do for so long.
+const BLOCKING_KEPT: Duration = Duration::from_secs(5);
 
 /// Asks for a repaint.
 type Wake = Box<dyn Fn() + Send + Sync>;
 
-/// The window's end of the backend.
+/// The window's end of the backend. Dropping it waits until the profile is closed: what was ordered is sent, and the database
+/// is whole in its file.
 pub struct Backend {
-    actions: actions::UnboundedSender<Action>,
+    /// None once it is being dropped.
+    actions: Option<actions::UnboundedSender<Action>>,
     updates: updates::Receiver<Update>,
     wake: Arc<OnceLock<Wake>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// The other end: what a window asks, and the way to answer it. A test holds it in place of a profile.
@@ -34,7 +67,30 @@ impl Backend {
         let (ask, actions) = actions::unbounded_channel();
         let (tell, updates) = updates::channel();
         let wake = Arc::new(OnceLock::new());
-        (Self { actions: ask, updates, wake: Arc::clone(&wake) }, Counterpart { actions, updates: tell, wake })
+        let backend = Self { actions: Some(ask), updates, wake: Arc::clone(&wake), thread: None };
+        (backend, Counterpart { actions, updates: tell, wake })
+    }
+
+    /// Starts the thread behind a window, and begins with the profile of the setup.
+    ///
+    /// # Errors
+    /// The system's, if it gives no thread.
+    pub fn start(setup: Setup) -> io::Result<Self> {
+        let (mut backend, counterpart) = Self::pair();
+        // One worker: relays are few, and each thread costs memory.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(BLOCKING_THREADS)
+            .thread_keep_alive(BLOCKING_KEPT)
+            .enable_all()
+            .build()?;
+        let serve = move || {
+            runtime.block_on(Desk::new(setup, counterpart).run());
+            // A file dialog may still be open; nothing that matters waits there.
+            runtime.shutdown_background();
+        };
+        backend.thread = Some(thread::Builder::new().name("sotto-backend".to_owned()).spawn(serve)?);
+        Ok(backend)
     }
 
     /// From now on, each batch of updates calls this, on another thread. Only the first call counts.
@@ -44,14 +100,26 @@ impl Backend {
 
     /// Passes a wish on. Those that concern the window alone are not minded.
     pub fn send(&self, action: Action) {
-        // A backend that is gone was asked to go.
-        let _closed = self.actions.send(action);
+        if let Some(actions) = &self.actions {
+            // A backend that is gone was asked to go.
+            let _closed = actions.send(action);
+        }
     }
 
     /// What came since the last call, oldest first.
     #[must_use]
     pub fn poll(&self) -> Vec<Update> {
         self.updates.try_iter().collect()
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.actions = None;
+        if let Some(thread) = self.thread.take() {
+            // A backend that broke has said so.
+            let _broken = thread.join();
+        }
     }
 }
 

@@ -1,0 +1,340 @@
+//! The backend's loop: one input at a time, from the window, the client, or work done elsewhere, and what follows from it.
+//!
+//! ```text
+//!            ┌───────────────┐ create ┌──────────┐
+//!  begin ──► │ nothing, yet  │ ─────► │   open   │ ──► switch: begins again
+//!            └───────────────┘ unlock └──────────┘
+//!                    ▲                     │ lock
+//!                    └─────────────────────┘
+//! ```
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use sotto_driver::{Client, ClientError, ContactId, Link, Locked, RecoveryKey, SlotKind, Store, StoreError};
+use tokio::{sync::watch, task::JoinSet};
+
+use super::{
+    Counterpart,
+    notify::Arrivals,
+    open::{News, Open},
+    picture::PictureError,
+    setup::Setup,
+    trouble::{remark, toast},
+};
+use crate::{
+    action::{Action, SecretText},
+    preferences::Preferences,
+    update::Update,
+    view::{Hit, Profile, Stage, Trouble},
+};
+
+/// Everything the backend knows.
+pub(super) struct Desk {
+    pub(super) setup: Setup,
+    counterpart: Counterpart,
+    pub(super) preferences: Preferences,
+    /// The profile that is shown.
+    pub(super) profile: PathBuf,
+    pub(super) held: Held,
+    /// Work under way elsewhere, all of it for the profile that is shown.
+    tasks: JoinSet<Done>,
+    /// A search is under way.
+    pub(super) searching: bool,
+    /// The link that is looked at.
+    pub(super) preview: Option<Link>,
+    /// Whose safety number a picture is compared with.
+    pub(super) comparing: Option<ContactId>,
+    /// The recovery key of a profile that was made just now, until it was shown.
+    pub(super) recovery: Option<SecretText>,
+    pub(super) arrivals: Arrivals,
+    pub(super) focused: bool,
+}
+
+/// What there is of the profile.
+pub(super) enum Held {
+    /// Nothing is open.
+    Nothing,
+    /// A profile without an account: its making was cut short.
+    Unfinished(Arc<Client>),
+    /// All of it.
+    Open(Box<Open>),
+    /// Locked: what arrives is counted.
+    Locked(Locked, watch::Receiver<u64>),
+}
+
+/// Work that was done elsewhere.
+pub(super) enum Done {
+    /// A profile was opened, or not.
+    Opened(Result<Client, ClientError>),
+    /// A locked profile was opened again, or not.
+    Unlocked(Result<Client, Box<(Locked, ClientError)>>),
+    /// A profile was made, or not; the name and the relay for its account.
+    Created(Result<(Client, RecoveryKey), ClientError>, super::begin::Newcomer),
+    /// Whether the system's keyring answers.
+    Keyring(bool),
+    /// A link to give away.
+    Invited(Result<Option<crate::view::Invitation>, ClientError>),
+    /// What a code in a picture says.
+    Picture(Result<String, PictureError>),
+    /// A picture was chosen, or none.
+    Chosen(Option<PathBuf>),
+    /// A search's hits.
+    Found(String, Result<Vec<Hit>, ClientError>),
+}
+
+enum Input {
+    Action(Action),
+    News(News),
+    /// Something arrived at a locked profile.
+    Arrived,
+    Done(Done),
+    Time,
+    Closed,
+}
+
+impl Desk {
+    pub(super) fn new(setup: Setup, counterpart: Counterpart) -> Self {
+        let preferences = setup.preferences.as_deref().map(Preferences::load).unwrap_or_default();
+        Self {
+            profile: setup.profile.clone(),
+            setup,
+            counterpart,
+            preferences,
+            held: Held::Nothing,
+            tasks: JoinSet::new(),
+            searching: false,
+            preview: None,
+            comparing: None,
+            recovery: None,
+            arrivals: Arrivals::default(),
+            focused: true,
+        }
+    }
+
+    /// Serves the window until it is gone, then closes the profile.
+    pub(super) async fn run(mut self) {
+        self.tell([Update::Preferences(self.preferences.clone())]);
+        self.begin();
+        if let Some(link) = self.setup.link.take() {
+            self.preview_opened(&link);
+        }
+        loop {
+            match self.next().await {
+                Input::Action(action) => self.act(action).await,
+                Input::News(news) => self.hear(&news),
+                Input::Arrived => self.arrived(),
+                Input::Done(done) => self.finish(done).await,
+                Input::Time => {}
+                Input::Closed => break,
+            }
+            self.catch_up();
+        }
+        self.close().await;
+    }
+
+    async fn next(&mut self) -> Input {
+        let due = self.due();
+        let Self { counterpart, tasks, held, .. } = self;
+        let news = async {
+            match held {
+                Held::Open(open) => Input::News(open.news().await),
+                Held::Locked(_, arrivals) => match arrivals.changed().await {
+                    Ok(()) => Input::Arrived,
+                    // The watch has ended.
+                    Err(_) => std::future::pending().await,
+                },
+                Held::Nothing | Held::Unfinished(_) => std::future::pending().await,
+            }
+        };
+        let time = async {
+            match due {
+                Some(due) => tokio::time::sleep_until(due.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // What a person does comes before what others do.
+            biased;
+            action = counterpart.actions.recv() => action.map_or(Input::Closed, Input::Action),
+            () = time => Input::Time,
+            Some(Ok(done)) = tasks.join_next() => Input::Done(done),
+            news = news => news,
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let read = match &self.held {
+            Held::Open(open) => open.due(),
+            Held::Nothing | Held::Unfinished(_) | Held::Locked(..) => None,
+        };
+        read.into_iter().chain(self.arrivals.due()).min()
+    }
+
+    fn hear(&mut self, news: &News) {
+        let Held::Open(open) = &mut self.held else { return };
+        match news {
+            News::Change(change) => open.note(change, Instant::now()),
+            News::Health => open.note_health(),
+            News::Missed => open.note_missed(),
+            News::Notice(notice) if !self.focused => self.arrivals.add(notice, Instant::now()),
+            News::Notice(_) => {}
+        }
+    }
+
+    /// Reads and tells what is due.
+    fn catch_up(&mut self) {
+        let now = Instant::now();
+        if self.arrivals.due().is_some_and(|due| due <= now) {
+            let open = match &self.held {
+                Held::Open(open) => Some(open),
+                Held::Nothing | Held::Unfinished(_) | Held::Locked(..) => None,
+            };
+            let name = |id: &ContactId| open?.list.get(id).map(|conversation| conversation.name.clone());
+            (self.setup.notifier)(Some(self.arrivals.tell(name)));
+        }
+        if let Held::Open(open) = &mut self.held {
+            let read = open.read(now);
+            self.tell_read(read);
+        }
+    }
+
+    /// Reads and tells what is stale, due or not: a person waits for it.
+    pub(super) fn show_now(&mut self) {
+        if let Held::Open(open) = &mut self.held {
+            let read = open.read_now();
+            self.tell_read(read);
+        }
+    }
+
+    fn tell_read(&self, read: Result<Vec<Update>, ClientError>) {
+        match read {
+            Ok(updates) => self.tell(updates),
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Tells the window.
+    pub(super) fn tell(&self, updates: impl IntoIterator<Item = Update>) {
+        self.counterpart.tell(updates);
+    }
+
+    /// Says what went wrong at the bottom of the window.
+    pub(super) fn fail(&self, error: &ClientError) {
+        self.tell([Update::Toast(toast(error))]);
+    }
+
+    /// Says something in passing.
+    pub(super) fn remark(&self, text: &str) {
+        self.tell([Update::Toast(remark(text))]);
+    }
+
+    /// Does what blocks on a thread for that, and comes back to it when it is done.
+    pub(super) fn elsewhere(&mut self, work: impl FnOnce() -> Done + Send + 'static) {
+        self.tasks.spawn_blocking(work);
+    }
+
+    /// The same for what waits.
+    pub(super) fn meanwhile(&mut self, work: impl Future<Output = Done> + Send + 'static) {
+        self.tasks.spawn(work);
+    }
+
+    async fn finish(&mut self, done: Done) {
+        match done {
+            Done::Opened(opened) => self.opened(opened).await,
+            Done::Unlocked(unlocked) => self.unlocked(unlocked).await,
+            Done::Created(made, newcomer) => self.created(made, newcomer).await,
+            Done::Keyring(answers) => self.first_run(answers, None),
+            Done::Invited(invited) => self.invited(invited),
+            Done::Picture(read) => self.picture_read(read),
+            Done::Chosen(chosen) => self.chosen(chosen),
+            Done::Found(query, hits) => self.found(query, hits),
+        }
+    }
+
+    /// Ends what is under way for the profile that is shown: nobody else holds its client then.
+    async fn end_tasks(&mut self) {
+        self.tasks.abort_all();
+        while let Some(ended) = self.tasks.join_next().await {
+            match ended {
+                Ok(Done::Opened(Ok(client)) | Done::Unlocked(Ok(client)) | Done::Created(Ok((client, _)), _)) => {
+                    client.close().await;
+                }
+                // A locked profile's watch ends when it is dropped.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        self.searching = false;
+    }
+
+    /// Begins with the profile at hand: nothing else of another one stays.
+    pub(super) fn begin(&mut self) {
+        self.comparing = None;
+        self.recovery = None;
+        self.tell_profiles();
+        match Store::slots(&self.profile) {
+            Ok(slots) if self.setup.keyring && slots.contains(&SlotKind::Keyring) => self.unlock_with_keyring(),
+            Ok(_) => match self.setup.passphrase.take() {
+                Some(passphrase) => self.unlock(Some(passphrase)),
+                None => self.tell_locked(false, None),
+            },
+            Err(StoreError::NotFound) => self.look_for_keyring(),
+            Err(error) => self.broken(&error),
+        }
+    }
+
+    fn broken(&self, error: &StoreError) {
+        let trouble = Trouble { what: error.to_string(), advice: String::new() };
+        self.tell([Update::Stage(Stage::Broken(trouble))]);
+    }
+
+    /// Tells which profiles there are on this computer.
+    pub(super) fn tell_profiles(&self) {
+        let name = match &self.held {
+            Held::Open(open) => Some(open.account.name.clone()),
+            Held::Nothing | Held::Unfinished(_) | Held::Locked(..) => None,
+        };
+        let others = self.preferences.profiles.iter().filter(|path| **path != self.setup.profile);
+        let mut paths: Vec<_> = std::iter::once(&self.setup.profile).chain(others).collect();
+        if !paths.contains(&&self.profile) {
+            paths.push(&self.profile);
+        }
+        let profiles = paths.into_iter().map(|path| {
+            let current = *path == self.profile;
+            let folder = || path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            let label = name.clone().filter(|_| current).unwrap_or_else(folder);
+            Profile { label, path: path.clone(), current }
+        });
+        self.tell([Update::Profiles(profiles.collect())]);
+    }
+
+    /// Closes what is open.
+    pub(super) async fn close(&mut self) {
+        self.end_tasks().await;
+        self.quiet();
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            // A locked profile's database is closed already.
+            Held::Nothing | Held::Locked(..) => {}
+            Held::Unfinished(client) => client.close().await,
+            Held::Open(open) => open.client.close().await,
+        }
+    }
+
+    /// Takes the open profile away from the desk, with the only handle to its client.
+    pub(super) async fn take_client(&mut self) -> Option<Client> {
+        if !matches!(self.held, Held::Open(_)) {
+            return None;
+        }
+        self.end_tasks().await;
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Open(open) => Arc::into_inner(open.client),
+            Held::Nothing | Held::Unfinished(_) | Held::Locked(..) => None,
+        }
+    }
+
+    /// What was told to a person who looked elsewhere is of no use now.
+    pub(super) fn quiet(&mut self) {
+        if self.arrivals.seen() {
+            (self.setup.notifier)(None);
+        }
+    }
+}
