@@ -27,6 +27,8 @@ macro_rules! icons {
 icons! {
     /// Something new.
     Add = "add",
+    /// Less.
+    Minus = "minus",
     /// A menu.
     More = "more",
     /// Find.

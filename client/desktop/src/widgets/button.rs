@@ -5,7 +5,7 @@ use egui::{
     emath::GuiRounding as _, vec2,
 };
 
-use super::focus_ring;
+use super::{focus_ring, line};
 use crate::{
     icons::Icon,
     theme::{Theme, regular, semibold},
@@ -129,7 +129,7 @@ pub fn row_button(ui: &mut Ui, theme: &Theme, icon: Option<Icon>, label: &str, h
 }
 
 /// The place and the events of a control, named.
-fn control(ui: &mut Ui, size: egui::Vec2, role: Role, name: &str, on: Option<bool>) -> (Rect, Response) {
+pub(crate) fn control(ui: &mut Ui, size: egui::Vec2, role: Role, name: &str, on: Option<bool>) -> (Rect, Response) {
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let enabled = ui.is_enabled();
     response.widget_info(|| match on {
@@ -143,7 +143,7 @@ fn control(ui: &mut Ui, size: egui::Vec2, role: Role, name: &str, on: Option<boo
 }
 
 /// 0 at rest, 1 under the pointer, faded in between.
-fn warmth(ui: &Ui, response: &Response) -> f32 {
+pub(crate) fn warmth(ui: &Ui, response: &Response) -> f32 {
     let id: Id = response.id.with("warmth");
     let on = response.hovered() && ui.is_enabled();
     let warmth = ui.ctx().animate_bool_responsive(id, on);
@@ -156,22 +156,16 @@ fn mix(from: Color32, to: Color32, amount: f32) -> Color32 {
 
 /// One line in the middle of `rect`, elided where it does not fit.
 fn fitted(ui: &Ui, rect: Rect, text: &str, font: FontId, color: Color32) {
-    let galley = one_line(ui, rect.width(), text, font, color);
+    let galley = line(ui, rect.width(), text, font, color);
     let place = Align2::CENTER_CENTER.align_size_within_rect(galley.size(), rect).min;
     ui.painter().galley(place.round_ui(), galley, color);
 }
 
 /// One line at the left of `rect`, elided where it does not fit.
 fn leading(ui: &Ui, rect: Rect, text: &str, font: FontId, color: Color32) {
-    let galley = one_line(ui, rect.width(), text, font, color);
+    let galley = line(ui, rect.width(), text, font, color);
     let place = Align2::LEFT_CENTER.align_size_within_rect(galley.size(), rect).min;
     ui.painter().galley(place.round_ui(), galley, color);
-}
-
-fn one_line(ui: &Ui, width: f32, text: &str, font: FontId, color: Color32) -> std::sync::Arc<egui::Galley> {
-    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, color);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(width.max(0.0));
-    ui.painter().layout_job(job)
 }
 
 /// A button's height.

@@ -8,23 +8,10 @@ use crate::{icons::Icon, theme::Theme};
 /// Shows a dialog, 440 wide where the window allows it. Answers whether it was put away: by Esc, by its cross, or by a
 /// click beside it.
 pub fn dialog(ctx: &Context, theme: &Theme, title: &str, contents: impl FnOnce(&mut Ui)) -> bool {
-    let colors = &theme.colors;
     let screen = ctx.content_rect().size();
-    let frame = Frame::new()
-        .fill(colors.background)
-        .stroke(Stroke::new(1.0, colors.border))
-        .corner_radius(CornerRadius::same(theme.sizes.radius[2] as u8))
-        .inner_margin(Margin::same(0));
-    let modal = Modal::new(Id::unique(("dialog", title))).frame(frame).backdrop_color(colors.scrim);
-    let answer = modal.show(ctx, |ui| {
-        let width = theme.sizes.dialog.min(screen.x - 32.0);
-        ui.set_width(width);
-        ui.ctx().accesskit_node_builder(ui.unique_id(), |node| {
-            node.set_role(Role::Dialog);
-            node.set_label(title);
-        });
-        ui.spacing_mut().item_spacing.y = 0.0;
-        let closed = header(ui, theme, title);
+    let mut closed = false;
+    let dismissed = modal(ctx, theme, title, |ui, width| {
+        closed = header(ui, theme, title);
         // The height of the frame before must not bound this one: a dialog grows with what is in it.
         let height = screen.y - 140.0;
         let scroll = ScrollArea::vertical().max_height(height).min_scrolled_height(height);
@@ -35,9 +22,29 @@ pub fn dialog(ctx: &Context, theme: &Theme, title: &str, contents: impl FnOnce(&
                 contents(ui);
             });
         });
-        closed
     });
-    answer.inner || answer.should_close()
+    closed || dismissed
+}
+
+/// The bare box of a dialog: its contents are handed its width. Answers whether Esc or a click beside it put it away.
+pub fn modal(ctx: &Context, theme: &Theme, name: &str, contents: impl FnOnce(&mut Ui, f32)) -> bool {
+    let colors = &theme.colors;
+    let frame = Frame::new()
+        .fill(colors.background)
+        .stroke(Stroke::new(1.0, colors.border))
+        .corner_radius(CornerRadius::same(theme.sizes.radius[2] as u8));
+    let modal = Modal::new(Id::unique(("dialog", name))).frame(frame).backdrop_color(colors.scrim);
+    let answer = modal.show(ctx, |ui| {
+        let width = theme.sizes.dialog.min(ctx.content_rect().width() - 32.0);
+        ui.set_width(width);
+        ui.ctx().accesskit_node_builder(ui.unique_id(), |node| {
+            node.set_role(Role::Dialog);
+            node.set_label(name);
+        });
+        ui.spacing_mut().item_spacing.y = 0.0;
+        contents(ui, width);
+    });
+    answer.should_close()
 }
 
 fn header(ui: &mut Ui, theme: &Theme, title: &str) -> bool {

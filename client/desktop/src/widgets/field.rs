@@ -57,6 +57,32 @@ pub fn field(ui: &mut Ui, theme: &Theme, field: Field<'_>) -> Response {
     response
 }
 
+/// A round field over `rect` to search in: 36 high, radius 18.
+pub fn search_field(ui: &mut Ui, theme: &Theme, rect: egui::Rect, id: Id, name: &str, text: &mut String) -> Response {
+    let colors = &theme.colors;
+    let radius = theme.sizes.radius[3];
+    let frame = Frame::new()
+        .fill(colors.background)
+        .stroke(Stroke::new(1.0, colors.border))
+        .corner_radius(radius)
+        .inner_margin(Margin { left: 15, right: 40, top: 6, bottom: 6 });
+    let edit = TextEdit::singleline(text)
+        .id(id)
+        .hint_text(egui::RichText::new(name).color(colors.dim))
+        .font(regular(theme.sizes.small))
+        .text_color(colors.text)
+        .min_size(rect.size())
+        .desired_width(rect.width())
+        .align(egui::Align2::LEFT_CENTER)
+        .frame(frame);
+    let response = ui.put(rect, edit).accessible_name(name);
+    if response.has_focus() {
+        let ring = Stroke::new(theme.sizes.ring, colors.focus);
+        ui.painter().rect_stroke(response.rect, radius, ring, StrokeKind::Inside);
+    }
+    response
+}
+
 /// Forgets what a field would undo to. A secret that was typed must not wait there.
 pub fn wipe_undo(ctx: &Context, id: Id) {
     if let Some(mut state) = TextEditState::load(ctx, id) {

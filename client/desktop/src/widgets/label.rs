@@ -1,6 +1,11 @@
 //! Text that is not edited, by weight.
 
-use egui::{Align, Color32, FontId, Label, Response, RichText, TextWrapMode, Ui};
+use std::sync::Arc;
+
+use egui::{
+    Align, Color32, FontId, Galley, Label, Response, RichText, TextWrapMode, Ui,
+    text::{LayoutJob, TextWrapping},
+};
 
 use crate::theme::{Theme, regular, semibold};
 
@@ -58,6 +63,14 @@ pub fn centered(ui: &mut Ui, theme: &Theme, text: &str) -> Response {
 pub fn elided(ui: &mut Ui, text: &str, font: FontId, color: Color32) -> Response {
     let label = Label::new(RichText::new(text).font(font).color(color));
     ui.add(label.selectable(false).wrap_mode(TextWrapMode::Truncate))
+}
+
+/// One line laid out for a painter, elided where it is wider than `width`.
+#[must_use]
+pub fn line(ui: &Ui, width: f32, text: &str, font: FontId, color: Color32) -> Arc<Galley> {
+    let mut job = LayoutJob::simple_singleline(text.to_owned(), font, color);
+    job.wrap = TextWrapping::truncate_at_width(width.max(0.0));
+    ui.painter().layout_job(job)
 }
 
 fn plain(ui: &mut Ui, text: &str, font: FontId, color: Color32) -> Response {

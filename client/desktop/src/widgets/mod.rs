@@ -9,12 +9,15 @@ mod field;
 mod focus;
 mod label;
 mod qr;
+mod switch;
 
 pub use avatar::{avatar, badge, paint_avatar};
 pub use button::{Kind, button, button_wide, chip, icon_button, link, row_button, toggle};
+pub(crate) use button::{control, warmth};
 pub use card::{banner, card};
-pub use dialog::dialog;
-pub use field::{Field, field, wipe_undo};
+pub use dialog::{dialog, modal};
+pub use field::{Field, field, search_field, wipe_undo};
 pub use focus::focus_ring;
-pub use label::{body, caption, centered, danger, dim, elided, heading, paragraph, small, strong, title};
+pub use label::{body, caption, centered, danger, dim, elided, heading, line, paragraph, small, strong, title};
 pub use qr::qr;
+pub use switch::switch;
