@@ -10,14 +10,22 @@
 //! its own and the only handle to the driver; each of its updates asks for one repaint, and nothing else does.
 
 pub mod action;
+pub mod app;
 pub mod backend;
 pub mod composer;
 pub mod conversation;
 pub mod cx;
+pub mod details;
+pub mod help;
 pub mod icons;
+pub mod keyboard;
+pub mod list;
+pub mod palette;
 pub mod platform;
 pub mod preferences;
+pub mod rail;
 pub mod screens;
+pub mod settings;
 pub mod theme;
 pub mod timeline;
 pub mod update;

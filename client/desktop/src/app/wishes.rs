@@ -1,0 +1,116 @@
+//! What becomes of a wish: the window grants what concerns it alone, the rest goes to the backend.
+
+use egui::Context;
+use sotto_driver::ContactId;
+
+use super::{App, close};
+use crate::{
+    action::{Action, Dialog, Place},
+    view::Toast,
+};
+
+impl App {
+    /// Grants one wish.
+    pub(super) fn grant(&mut self, ctx: &Context, action: Action) {
+        match &action {
+            Action::Open(dialog) => return self.open_dialog(dialog.clone()),
+            Action::Back => return self.back(ctx),
+            Action::ToggleDetails => {
+                self.details = !self.details && self.open.is_some();
+                return;
+            }
+            Action::Focus(place) => return self.focus(ctx, *place),
+            Action::Copy(text) => {
+                ctx.copy_text(text.clone());
+                self.view.say(Toast { text: "Copied.".to_owned(), error: false });
+                ctx.request_repaint();
+                return;
+            }
+            Action::Toast(toast) => {
+                self.view.say(toast.clone());
+                ctx.request_repaint();
+                return;
+            }
+            Action::Select(chat) => self.choose(ctx, Some(*chat)),
+            Action::Deselect => self.choose(ctx, None),
+            Action::Lock | Action::SwitchProfile(_) | Action::NewProfile => self.put_down(),
+            // Seen at once: the backend keeps them, and says them again.
+            Action::SetTheme(theme) => self.view.preferences.theme = *theme,
+            Action::SetZoom(percent) => self.view.preferences.zoom = *percent,
+            Action::SetReducedMotion(reduced) => self.view.preferences.reduced_motion = *reduced,
+            Action::Quit => close(ctx),
+            _ => {}
+        }
+        self.backend.send(action);
+        ctx.request_repaint();
+    }
+
+    fn open_dialog(&mut self, dialog: Dialog) {
+        // A jump to another command leaves the palette; other dialogs stay below the new one.
+        self.dialogs.retain(|open| *open != Dialog::Palette && *open != dialog);
+        self.dialogs.push(dialog);
+    }
+
+    /// Unwinds one layer: dialog, search, details, conversation.
+    fn back(&mut self, ctx: &Context) {
+        ctx.request_repaint();
+        if self.dialogs.pop().is_some() {
+            if self.dialogs.is_empty() {
+                self.settings = crate::settings::SettingsState::default();
+            }
+        } else if self.list.leave_search() {
+            self.backend.send(Action::Search(String::new()));
+        } else if self.conversation.timeline.clear_selection() {
+            // What was selected is the uppermost layer of the conversation.
+        } else if self.details {
+            self.details = false;
+        } else if self.open.is_some() {
+            self.choose(ctx, None);
+            self.backend.send(Action::Deselect);
+        }
+    }
+
+    fn choose(&mut self, ctx: &Context, chat: Option<ContactId>) {
+        if self.open == chat {
+            return;
+        }
+        self.choosing = true;
+        self.open = chat;
+        match chat {
+            Some(chat) => self.conversation.open(chat, ctx.input(|input| input.time)),
+            None => {
+                self.details = false;
+                self.view.timeline = None;
+            }
+        }
+    }
+
+    /// Before the profile is closed: what is written is kept, the rest is forgotten.
+    pub(super) fn put_down(&mut self) {
+        let mut actions = Vec::new();
+        self.conversation.close(&mut actions);
+        for action in actions {
+            self.backend.send(action);
+        }
+    }
+
+    fn focus(&mut self, ctx: &Context, place: Place) {
+        match place {
+            Place::Search => {
+                // Avatars alone have no field, and a single pane may show a conversation instead.
+                self.list_width = self.list_width.max(self.theme.sizes.list_min);
+                if ctx.content_rect().width() < self.theme.sizes.one_pane && self.open.is_some() {
+                    self.choose(ctx, None);
+                    self.backend.send(Action::Deselect);
+                }
+                self.list.focus_search(ctx);
+            }
+            Place::List => {
+                let first = self.view.conversations.first().map(|conversation| conversation.id);
+                self.list.focus_row(ctx, first);
+            }
+            Place::Composer => self.conversation.composer.focus(),
+        }
+        ctx.request_repaint();
+    }
+}
