@@ -35,7 +35,7 @@ impl Locked {
     }
 
     /// How many envelopes arrived since the lock. They are sealed: a message counts like a receipt or a sign of typing. A relay
-    /// gives no more than it has under way at once, so after some hundreds the number stands still.
+    /// gives no more than it has under way at once: for each relay the number stands still at 128 or before. [REL-12]
     #[must_use]
     pub fn arrivals(&self) -> watch::Receiver<u64> {
         self.arrivals.clone()

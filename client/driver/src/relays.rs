@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sotto_engine::{Change, Event, Line, ProxyAddress, RelayProblem, Role};
-use sotto_net::{ConnectionNumber, NetEvent, Proxy, RelayTask, Route, TaskNumber, What};
+use sotto_net::{ConnectionNumber, NetError, NetEvent, Proxy, RelayTask, Route, TaskNumber, What};
 use sotto_outer::{ClientFrame, RelayAddress, RelayFrame, RelayIdentity};
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::error;
@@ -216,12 +216,16 @@ impl Relays {
         states
     }
 
-    /// Dials those that wait for their back-off now.
+    /// Dials those that wait for their back-off now; not those whose relay asked for patience.
     pub(crate) fn hurry(&mut self) {
         for known in self.lines.values_mut() {
-            if matches!(known.state, RelayState::Offline(_)) {
-                known.state = RelayState::Dialling;
-                known.task.hurry();
+            match known.state {
+                RelayState::Offline(NetError::Overloaded { .. }) => {}
+                RelayState::Offline(_) => {
+                    known.state = RelayState::Dialling;
+                    known.task.hurry();
+                }
+                RelayState::Dialling | RelayState::Proving | RelayState::Online { .. } | RelayState::Refused(_) => {}
             }
         }
     }
@@ -260,7 +264,7 @@ impl Known {
     }
 
     /// A refusal is told until the relay is asked again: that we closed the connection afterwards explains nothing.
-    fn went_offline(&mut self, reason: sotto_net::NetError) {
+    fn went_offline(&mut self, reason: NetError) {
         if !matches!(self.state, RelayState::Refused(_)) {
             self.state = RelayState::Offline(reason);
         }
