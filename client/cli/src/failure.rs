@@ -170,6 +170,9 @@ impl From<&IntentError> for Failure {
             IntentError::AlreadyConnected => (Code::User, "already_connected"),
             IntentError::SafetyNumberDiffers => (Code::Identity, "safety_number_differs"),
             IntentError::SafetyNumberFormat => (Code::User, "safety_number_format"),
+            IntentError::AddressOff => (Code::User, "address_off"),
+            IntentError::Relays => (Code::User, "wrong_relays"),
+            IntentError::AnotherPerson => (Code::Identity, "another_person"),
         };
         Self::new(code, kind, sentence(error), "")
     }

@@ -68,6 +68,7 @@ mod tests {
             safety_number: String::new(),
             request_text: None,
             unread: 0,
+            held: None,
         }
     }
 

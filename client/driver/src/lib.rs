@@ -40,11 +40,14 @@ pub use options::Options;
 
 // What a client of the driver speaks in. It depends on no room below.
 pub use sotto_engine::{
-    AccountView, Change, ContactId, ContactState, ContactView, Happening, Intent, IntentError, JournalEntry,
-    MessageStatus, MessageView, Notice, Outcome, ProxyAddress, ProxyAddressError, RelayProblem, Timestamp, Totals,
-    view,
+    AccountView, AddressView, Change, ContactId, ContactState, ContactView, Happening, HoldReason, Intent, IntentError,
+    JournalEntry, MessageStatus, MessageView, Notice, Outcome, ProxyAddress, ProxyAddressError, RelayProblem,
+    Timestamp, Totals, view,
 };
-pub use sotto_inner::{ContentId, HybridTime, Link, LinkError, LinkKind, limits::{NAME_BYTES_MAX, TEXT_BYTES_MAX}};
+pub use sotto_inner::{
+    ContentId, HybridTime, Link, LinkError, LinkKind,
+    limits::{NAME_BYTES_MAX, TEXT_BYTES_MAX},
+};
 pub use sotto_net::NetError;
 pub use sotto_outer::{AddressError, RelayAddress, RelayIdentity};
 pub use sotto_store::{Passphrase, RecoveryKey, RecoveryKeyError, SlotKind, Store, StoreError, Unlock};

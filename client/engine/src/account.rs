@@ -1,8 +1,8 @@
 //! The account of this profile: made once, whole.
 
 use sotto_crypto::{DeviceKeys, Root};
-use sotto_inner::{LinkKind, ManifestBody, limits::NAME_BYTES_MAX};
-use sotto_outer::{MailboxKind, RelayAddress};
+use sotto_inner::{ManifestBody, limits::NAME_BYTES_MAX};
+use sotto_outer::RelayAddress;
 
 use crate::{
     IntentError, Outcome, RowsError, Ticket,
@@ -40,17 +40,17 @@ impl Work<'_> {
         let root = Root::generate(self.rng);
         let device = DeviceKeys::generate(self.rng);
         let body = ManifestBody { root: root.public(), sequence: 1, previous: None, devices: vec![device.public()] };
-        let contact_mailbox = self.new_mailbox(MailboxKind::Contact, &relay, None);
         let mut account = Account {
             root: SecretBytes::from(root.to_bytes()),
             device: SecretBytes::from(device.to_bytes()),
             manifest: root.sign_manifest(body),
             name,
             relay,
-            contact_mailbox,
-            address: [0; 16].into(),
+            second: None,
+            address: None,
+            invitations: None,
         };
-        account.address = self.new_bundle(&account, LinkKind::Address)?;
+        self.new_address(&mut account)?;
         self.save(Account::KEY, &account);
         self.current_prekeys(&account)?;
         let at = self.now.plus_secs(HOUSEKEEPING_SECS);

@@ -2,7 +2,7 @@
 
 use minicbor::bytes::ByteVec;
 use sotto_crypto::{OwnerKeys, PrekeySecret};
-use sotto_inner::{BundleMain, Link, LinkKind, LinkSecret, PrekeyKind, limits::ONE_TIME_PREKEY_SECS};
+use sotto_inner::{BundleMain, LinkKind, LinkSecret, PrekeyKind, limits::ONE_TIME_PREKEY_SECS};
 use sotto_outer::{Answer, BundleId, Command, OwnerSignature, Publish, RelayIdentity, Target, signed};
 
 use crate::{
@@ -37,6 +37,7 @@ impl Work<'_> {
             owner: SecretBytes::from(OwnerKeys::generate(self.rng).to_bytes()),
             known: Known::Wanted,
             pairs: 0,
+            retired: None,
         };
         self.save(id.as_bytes(), &bundle);
         self.want_relay(&account.relay);
@@ -47,16 +48,22 @@ impl Work<'_> {
     pub(crate) fn invite(
         &mut self,
         ticket: Ticket,
-        account: &Account,
+        mut account: Account,
         once: bool,
     ) -> Result<Result<(), IntentError>, RowsError> {
-        let id = if once { self.new_bundle(account, LinkKind::Invitation)? } else { account.address };
+        let id = if once {
+            self.want_invitations(&mut account)?;
+            self.new_bundle(&account, LinkKind::Invitation)?
+        } else {
+            let Some(address) = account.address else { return Ok(Err(IntentError::AddressOff)) };
+            address.bundle
+        };
         let Some(bundle) = self.load::<OwnBundle>(id.as_bytes())? else {
             return Err(RowsError("the contact address is missing".to_owned()));
         };
         let online = self.online(account.relay.identity()).is_some();
         if bundle.known == Known::There || !online {
-            let link = link(account, &id, &bundle);
+            let link = bundle.link(account.manifest.body.root, &id);
             self.answer(ticket, Outcome::Link(link));
             return Ok(Ok(()));
         }
@@ -81,7 +88,7 @@ impl Work<'_> {
 
     fn answer_invites(&mut self, account: &Account, id: &BundleId, bundle: &OwnBundle) {
         for ticket in self.memory.invites.remove(id).unwrap_or_default() {
-            self.answer(ticket, Outcome::Link(link(account, id, bundle)));
+            self.answer(ticket, Outcome::Link(bundle.link(account.manifest.body.root, id)));
         }
     }
 
@@ -89,8 +96,9 @@ impl Work<'_> {
     pub(crate) fn publish(&mut self, id: &BundleId, bundle: OwnBundle) -> Result<(), RowsError> {
         let relay = *bundle.relay.identity();
         let (Some(nonce), Some(account)) = (self.online(&relay), self.account()?) else { return Ok(()) };
-        let Some(mailbox) = self.mailbox_address(&account.contact_mailbox)? else {
-            return Err(RowsError("the contact mailbox is missing".to_owned()));
+        let Some(mailbox) = Self::bundle_mailbox(&account, bundle.kind) else { return Ok(()) };
+        let Some(mailbox) = self.mailbox_address(&mailbox)? else {
+            return Err(RowsError("a contact mailbox is missing".to_owned()));
         };
         let device = self.device_keys(&account)?;
         let current = self.current_prekeys(&account)?;
@@ -175,6 +183,17 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Publishes what is not at its relay yet.
+    pub(crate) fn publish_wanted(&mut self) -> Result<(), RowsError> {
+        for (key, bundle) in self.records::<OwnBundle>(&crate::Range::all(), usize::MAX)? {
+            if bundle.known == Known::Wanted {
+                let id = key.as_slice().try_into().map_err(|_| RowsError("a bundle key is damaged".to_owned()))?;
+                self.publish(&id, bundle)?;
+            }
+        }
+        Ok(())
+    }
+
     /// A one-time pair was used: an invitation is used up with it, an address gets new ones when few are left.
     pub(crate) fn pair_used(&mut self, id: &BundleId) -> Result<(), RowsError> {
         let Some(mut bundle) = self.load::<OwnBundle>(id.as_bytes())? else { return Ok(()) };
@@ -191,6 +210,7 @@ impl Work<'_> {
     pub(crate) fn drop_bundle(&mut self, id: &BundleId) -> Result<(), RowsError> {
         let Some(mut bundle) = self.load::<OwnBundle>(id.as_bytes())? else { return Ok(()) };
         bundle.known = Known::Unwanted;
+        bundle.retired = Some(self.now.secs());
         self.save(id.as_bytes(), &bundle);
         for (key, row) in self.records::<PrekeyRow>(&crate::Range::all(), usize::MAX)? {
             if row.bundle.as_ref() == Some(id) {
@@ -203,16 +223,6 @@ impl Work<'_> {
     pub(crate) fn delete_bundle_at_relay(&mut self, id: &BundleId, bundle: &OwnBundle) -> Result<(), RowsError> {
         self.delete_at_relay(&bundle.relay, Target::Bundle(*id), &owner_keys(bundle));
         Ok(())
-    }
-}
-
-fn link(account: &Account, id: &BundleId, bundle: &OwnBundle) -> Link {
-    Link {
-        kind: bundle.kind,
-        relay: bundle.relay.clone(),
-        root: account.manifest.body.root,
-        bundle: *id,
-        secret: bundle.secret,
     }
 }
 

@@ -9,12 +9,12 @@
 
 use sotto_crypto::PeerMisbehaved;
 use sotto_inner::{Body, Content, Link, LinkKind, limits::HELLO_TEXT_BYTES_MAX};
-use sotto_outer::{Answer, Command, Fetch, MailboxKind, RelayIdentity};
+use sotto_outer::{Answer, Command, Fetch, RelayIdentity};
 
 use crate::{
     ContactId, ContactState, Happening, IntentError, Outcome, Range, RowsError, Table, Ticket,
     memory::Pending,
-    record::{Account, Contact, Front, Known, OutboxRow, OwnMailbox},
+    record::{Account, Contact, Front, Known, OurMailboxes, OutboxRow, OwnMailbox, TheirMailboxes},
     timers::Timer,
     work::Work,
 };
@@ -79,9 +79,7 @@ impl Work<'_> {
             None => Contact::new(link.root, ContactState::Connecting),
         };
         self.want_peer_relay(&link.relay);
-        if contact.own_mailbox.is_none() {
-            contact.own_mailbox = Some(self.new_mailbox(MailboxKind::Pairwise, &account.relay, Some(contact.root)));
-        }
+        self.give_mailboxes(account, &mut contact);
         contact.link = Some(link);
         contact.request_text = text;
         contact.attempts = 0;
@@ -102,7 +100,8 @@ impl Work<'_> {
             }
             return Ok(());
         }
-        self.pump(contact)
+        self.send_another_way(&contact)?;
+        self.pump_contact(&contact.root)
     }
 
     fn fetch_bundle(&mut self, contact: &Contact) {
@@ -163,22 +162,19 @@ impl Work<'_> {
         self.enter(&mut contact, ContactState::Requested)?;
         self.set_timer(self.now.plus_secs(request_wait(&contact)), &Timer::Request(contact.root));
         if first {
-            self.send_hello(&account, &contact)?;
+            self.send_hello(&account, &mut contact)?;
         }
         self.seal_anew(contact)
     }
 
-    fn send_hello(&mut self, account: &Account, contact: &Contact) -> Result<()> {
-        let own = contact.own_mailbox.ok_or_else(|| RowsError("a contact has no mailbox of ours".to_owned()))?;
-        let Some(mailbox) = self.mailbox_address(&own)? else {
-            return Err(RowsError("our mailbox for a contact is missing".to_owned()));
-        };
+    fn send_hello(&mut self, account: &Account, contact: &mut Contact) -> Result<()> {
         if self.greeting_waits(&contact.root)? && contact.request_text.is_none() {
             // A link used again finds the greeting of before; it is sealed anew with everything else that waits.
             return Ok(());
         }
         let text = contact.request_text.clone();
-        let body = Body::Hello { name: account.name.clone(), mailbox, text: text.clone() };
+        let mailboxes = self.tell_mailboxes(contact)?;
+        let body = Body::Hello { name: account.name.clone(), mailboxes, text: text.clone() };
         let content = self.content(body)?;
         if let Some(text) = &text {
             self.store_own_message(account, &contact.root, &content, text)?;
@@ -239,19 +235,14 @@ impl Work<'_> {
 
     /// Both want to talk: tell them where to write, hand them keys for repair, and send the receipts held back till now.
     pub(crate) fn agree(&mut self, account: &Account, contact: &mut Contact) -> Result<()> {
-        if contact.own_mailbox.is_none() {
-            contact.own_mailbox = Some(self.new_mailbox(MailboxKind::Pairwise, &account.relay, Some(contact.root)));
-        }
-        let own = contact.own_mailbox.unwrap_or(account.contact_mailbox);
-        let Some(mailbox) = self.mailbox_address(&own)? else {
-            return Err(RowsError("our mailbox for a contact is missing".to_owned()));
-        };
-        if let Some(peer) = &contact.peer_mailbox {
+        self.give_mailboxes(account, contact);
+        for theirs in &contact.theirs.newest {
             // Not before we agreed: a stranger must not make us dial a relay of their choice.
-            self.want_peer_relay(&peer.relay);
+            self.want_peer_relay(&theirs.relay);
         }
+        let mailboxes = self.tell_mailboxes(contact)?;
         self.enter(contact, ContactState::Connected)?;
-        let content = self.content(Body::Accept { name: account.name.clone(), mailbox })?;
+        let content = self.content(Body::Accept { name: account.name.clone(), mailboxes })?;
         self.enqueue(&contact.root, &content, false)?;
         self.send_repair_bundle(account, contact)?;
         self.owe_receipts_now(contact)?;
@@ -277,15 +268,20 @@ impl Work<'_> {
         Ok(Ok(()))
     }
 
-    /// Forgets sessions, mailbox and everything on its way. Nothing is sent to them.
+    /// Forgets sessions, mailboxes and everything on its way. Nothing is sent to them.
     fn part(&mut self, contact: &mut Contact) -> Result<()> {
         self.drop_sessions(contact)?;
         self.clear_outbox(&contact.root)?;
         self.delete_prefix(Table::Receipt, contact.root.as_bytes())?;
-        if let Some(own) = contact.own_mailbox.take() {
-            self.drop_mailbox(&own)?;
+        for (key, mailbox) in self.records::<OwnMailbox>(&Range::all(), usize::MAX)? {
+            if mailbox.contact == Some(contact.root) {
+                let id = key.as_slice().try_into().map_err(|_| RowsError("a mailbox key is damaged".to_owned()))?;
+                self.drop_mailbox(&id)?;
+            }
         }
-        contact.peer_mailbox = None;
+        contact.ours = OurMailboxes { generation: contact.ours.generation, ..OurMailboxes::default() };
+        contact.theirs = TheirMailboxes::default();
+        (contact.held, contact.offered) = (None, None);
         self.forget_peer_bundle(&contact.root.clone());
         contact.link = None;
         contact.receipts_due = None;

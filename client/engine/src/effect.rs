@@ -144,6 +144,17 @@ pub enum IntentError {
     /// Not a safety number.
     #[error("a safety number has 60 digits")]
     SafetyNumberFormat,
+    /// The contact address is switched off.
+    #[error("your contact address is switched off: switch it on, or make a one-time invitation")]
+    AddressOff,
+    /// Not one or two different relays.
+    #[error("an account has one relay or two different ones")]
+    Relays,
+    /// A link for someone else.
+    #[error(
+        "this link leads to someone else: nothing was sent, and what you write to this contact waits until you choose"
+    )]
+    AnotherPerson,
 }
 
 /// A desktop notification's cause. What it may tell of the content is the viewer's choice.

@@ -69,7 +69,7 @@ impl Work<'_> {
             (Intent::CreateProfile { name, relay }, _) => self.create_profile(ticket, name, relay)?,
             (Intent::SetName { name }, _) => self.set_name(ticket, name)?,
             (Intent::SetProxy { proxy }, _) => self.set_proxy(ticket, proxy)?,
-            (intent, Some(account)) => self.on_account_intent(ticket, &account, intent)?,
+            (intent, Some(account)) => self.on_account_intent(ticket, account, intent)?,
             (_, None) => Err(IntentError::NoProfile),
         };
         if let Err(error) = result {
@@ -81,16 +81,19 @@ impl Work<'_> {
     fn on_account_intent(
         &mut self,
         ticket: Ticket,
-        account: &Account,
+        account: Account,
         intent: Intent,
     ) -> Result<Result<(), IntentError>, RowsError> {
         match intent {
             Intent::CreateProfile { name: _, relay: _ }
             | Intent::SetName { name: _ }
             | Intent::SetProxy { proxy: _ } => Ok(Err(IntentError::ProfileExists)),
+            Intent::SetRelays { relays } => self.set_relays(ticket, account, relays),
+            Intent::ResetAddress => self.reset_address(ticket, account),
+            Intent::SwitchAddress { on } => self.switch_address(ticket, account, on),
             Intent::Invite { once } => self.invite(ticket, account, once),
-            Intent::Connect { link, text } => self.connect(ticket, account, link, text),
-            Intent::Accept { contact } => self.accept(ticket, account, &contact),
+            Intent::Connect { link, text } => self.connect(ticket, &account, link, text),
+            Intent::Accept { contact } => self.accept(ticket, &account, &contact),
             Intent::Decline { contact } => {
                 self.memory.lines_may_idle = true;
                 self.decline(ticket, &contact)
@@ -99,9 +102,11 @@ impl Work<'_> {
                 self.memory.lines_may_idle = true;
                 self.block(ticket, &contact)
             }
-            Intent::Verify { contact, number } => self.verify(ticket, account, &contact, &number),
+            Intent::AcceptIdentity { contact } => self.accept_identity(ticket, &contact),
+            Intent::Reconnect { contact, link } => self.reconnect(ticket, &account, &contact, link),
+            Intent::Verify { contact, number } => self.verify(ticket, &account, &contact, &number),
             Intent::Send { contact, text, idempotency_key } => {
-                self.send_text(ticket, account, &contact, text, idempotency_key)
+                self.send_text(ticket, &account, &contact, text, idempotency_key)
             }
             Intent::Typing { contact, active } => self.type_to(ticket, &contact, active),
             Intent::SetDraft { contact, text } => self.set_draft(ticket, &contact, text),

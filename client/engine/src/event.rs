@@ -69,6 +69,18 @@ pub enum Intent {
         /// Which.
         proxy: Option<ProxyAddress>,
     },
+    /// Keep the mailboxes at these relays from now on; contacts are told.
+    SetRelays {
+        /// One or two, the preferred one first: there strangers find us.
+        relays: Vec<RelayAddress>,
+    },
+    /// Make the contact address anew; the old link is dead.
+    ResetAddress,
+    /// Switch the contact address off, or on with a new link.
+    SwitchAddress {
+        /// Whether strangers may ask.
+        on: bool,
+    },
     /// Get a link to give away: the contact address, or a new one-time invitation.
     Invite {
         /// One-time.
@@ -102,6 +114,18 @@ pub enum Intent {
         contact: ContactId,
         /// The number the person read from the other's device, digits and spaces.
         number: String,
+    },
+    /// Go on with a contact whose sends are held; what was verified is so no more.
+    AcceptIdentity {
+        /// Whose.
+        contact: ContactId,
+    },
+    /// Use a new link of a contact that cannot be reached.
+    Reconnect {
+        /// Whom it should lead to.
+        contact: ContactId,
+        /// The link.
+        link: Link,
     },
     /// Send a text.
     Send {
@@ -145,6 +169,11 @@ impl std::fmt::Debug for Intent {
             Self::CreateProfile { name: _, relay: _ } => "CreateProfile(..)",
             Self::SetName { name: _ } => "SetName(..)",
             Self::SetProxy { proxy: _ } => "SetProxy(..)",
+            Self::SetRelays { relays: _ } => "SetRelays(..)",
+            Self::ResetAddress => "ResetAddress",
+            Self::SwitchAddress { on: _ } => "SwitchAddress(..)",
+            Self::AcceptIdentity { contact: _ } => "AcceptIdentity(..)",
+            Self::Reconnect { contact: _, link: _ } => "Reconnect(..)",
             Self::Invite { once: _ } => "Invite(..)",
             Self::Connect { link: _, text: _ } => "Connect(..)",
             Self::Accept { contact: _ } => "Accept(..)",

@@ -2,18 +2,16 @@
 //! key. Until a request is accepted nothing leaves for it, and what is refused is refused without a trace.
 
 use sotto_crypto::{Answering, NoSkippedKeys, Opened, Session};
-use sotto_inner::{Body, Content, FirstMessage, Handshake, LinkSecret, PrekeyKind};
+use sotto_inner::{Body, Content, FirstMessage, Handshake, LinkSecret, PrekeyKind, limits::REQUESTS_MAX};
 
 use crate::{
     ContactState, Effect, Happening, Notice, Rows, RowsError, Table,
     inbox::{Memorable, Origin},
-    record::{Account, Contact, CurrentPrekeys, PrekeyRow},
+    record::{Account, Contact, CurrentPrekeys, OwnMailbox, PrekeyRow},
     sessions::Unopened,
     work::Work,
 };
 
-/// Requests that wait for a person's answer.
-const REQUESTS_MAX: u64 = 1_000;
 /// Handshakes with one last-resort key that are remembered. When it is full, new ones are refused and the key is replaced;
 /// none is ever forgotten while the key lives.
 const LAST_RESORT_HANDSHAKES_MAX: u32 = 10_000;
@@ -26,23 +24,33 @@ struct Accepted {
 }
 
 impl Work<'_> {
-    pub(crate) fn open_first_contact(&mut self, account: &Account, payload: &[u8]) -> Result<Memorable, RowsError> {
-        let Some(id) = sotto_crypto::first_seal_id(payload) else { return Ok(Memorable::Yes) };
-        let Some(seal) = self.prekey_secret(PrekeyKind::Seal, id)? else { return Ok(Memorable::Yes) };
-        let Ok(message) = sotto_crypto::open_first(&seal, payload) else { return Ok(Memorable::Yes) };
+    /// Opens what came through a contact mailbox. What has no effect is not remembered either: whoever has the link can fill the
+    /// mailbox with noise, and it costs an unsealing each, and no row.
+    pub(crate) fn open_first_contact(
+        &mut self,
+        account: &Account,
+        mailbox: &OwnMailbox,
+        payload: &[u8],
+    ) -> Result<Memorable, RowsError> {
+        let Some(id) = sotto_crypto::first_seal_id(payload) else { return Ok(Memorable::No) };
+        let Some(seal) = self.prekey_secret(PrekeyKind::Seal, id)? else { return Ok(Memorable::No) };
+        let Ok(message) = sotto_crypto::open_first(&seal, payload) else { return Ok(Memorable::No) };
         if sotto_crypto::check_handshake(&message.handshake).is_err() {
-            return Ok(Memorable::Yes);
+            return Ok(Memorable::No);
+        }
+        if mailbox.invited_only && message.handshake.invitation.is_none() {
+            // Whoever once had an invitation knows the mailbox; that alone is no way in. [SES-32]
+            return Ok(Memorable::No);
         }
         let root = message.handshake.manifest.body.root;
         let contact = self.contact(&root)?;
         if root == account.manifest.body.root
             || contact.as_ref().is_some_and(|c| matches!(c.state, ContactState::Blocked | ContactState::Declined))
         {
-            return Ok(Memorable::Yes);
+            return Ok(Memorable::No);
         }
         let contact = contact.unwrap_or_else(|| Contact::new(root, ContactState::Incoming));
-        self.take_first_message(account, contact, &message)?;
-        Ok(Memorable::Yes)
+        self.take_first_message(account, contact, &message)
     }
 
     fn take_first_message(
@@ -50,29 +58,29 @@ impl Work<'_> {
         account: &Account,
         mut contact: Contact,
         message: &FirstMessage,
-    ) -> Result<(), RowsError> {
+    ) -> Result<Memorable, RowsError> {
         let id = *sotto_crypto::handshake_id(&message.handshake).as_bytes();
         if let Some((row, session)) = self.session(&contact.root, &id)? {
             // Another packet in front of which the same handshake stands.
             return match self.open_in(&mut contact, row, &session, &message.packet) {
-                Ok((_, opened)) => self.receive(account, contact, opened, Origin::Session).map(drop),
+                Ok((_, opened)) => self.receive(account, contact, opened, Origin::Session),
                 Err(Unopened::Rows(error)) => Err(error),
-                Err(Unopened::Packet(_)) => Ok(()),
+                Err(Unopened::Packet(_)) => Ok(Memorable::No),
             };
         }
-        let Some(accepted) = self.accept_first(account, message)? else { return Ok(()) };
+        let Some(accepted) = self.accept_first(account, message)? else { return Ok(Memorable::No) };
         if Content::decode(&accepted.opened.content).is_err() {
             // Authentic, and nothing a conversation begins with.
-            return Ok(());
+            return Ok(Memorable::No);
         }
         if !self.check_manifest(&mut contact, &message.handshake.manifest)? {
-            return Ok(());
+            return Ok(Memorable::No);
         }
         let stranger = self.contact(&contact.root)?.is_none();
         if stranger && self.count(b"requests")? > REQUESTS_MAX {
             // Refused newest first, like everything a stranger can fill.
             self.set_counter(b"requests", REQUESTS_MAX);
-            return Ok(());
+            return Ok(Memorable::No);
         }
         contact.device = Some(message.handshake.device);
         self.adopt_session(&mut contact, &accepted.session)?;
@@ -85,10 +93,12 @@ impl Work<'_> {
             self.effect(Effect::Notify(Notice::Request { contact: root }));
         }
         self.receive(account, contact, accepted.opened, Origin::NewSession)?;
-        match self.contact(&root)? {
-            Some(contact) if contact.connected() => self.seal_anew(contact),
-            Some(_) | None => Ok(()),
+        if let Some(contact) = self.contact(&root)?
+            && contact.connected()
+        {
+            self.seal_anew(contact)?;
         }
+        Ok(Memorable::Yes)
     }
 
     /// Someone greets: a stranger makes a request; whom we asked ourselves, or know, we answer at once.
@@ -99,7 +109,7 @@ impl Work<'_> {
         content: &Content,
         origin: Origin,
     ) -> Result<bool, RowsError> {
-        let Body::Hello { name, mailbox, text } = &content.body else { return Ok(false) };
+        let Body::Hello { name, mailboxes, text } = &content.body else { return Ok(false) };
         let agreed = match contact.state {
             ContactState::Incoming => false,
             ContactState::Connecting | ContactState::Requested | ContactState::LinkDead | ContactState::LinkForged => {
@@ -110,11 +120,10 @@ impl Work<'_> {
             ContactState::Declined | ContactState::Blocked => return Ok(false),
         };
         contact.name.clone_from(name);
-        contact.peer_mailbox = Some(mailbox.clone());
         if contact.state == ContactState::Incoming && contact.request_text.is_none() {
             contact.request_text.clone_from(text);
         }
-        self.save_contact(contact);
+        self.learn_mailboxes(contact, mailboxes)?;
         if let Some(text) = text {
             self.store_their_message(contact, content, text)?;
         }

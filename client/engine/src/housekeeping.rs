@@ -1,4 +1,5 @@
-//! What time does: prekeys rotate, private halves and skipped keys die, digests are forgotten, expired envelopes are sealed anew.
+//! What time does: prekeys rotate, private halves and skipped keys die, replaced mailboxes are deleted, digests are forgotten,
+//! expired envelopes are sealed anew.
 
 use sotto_inner::limits::DIGEST_MEMORY_SECS;
 
@@ -15,6 +16,7 @@ impl Work<'_> {
         self.expire_skipped()?;
         self.forget_digests()?;
         self.replace_unanswered()?;
+        self.delete_retired()?;
         self.revive_expired()
     }
 

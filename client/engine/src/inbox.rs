@@ -13,7 +13,10 @@
 //! nothing but its digest and the contact's count.
 
 use sotto_crypto::{OpenError, Opened};
-use sotto_inner::{Body, Content, limits::BUCKETS};
+use sotto_inner::{
+    Body, Content, Mailboxes,
+    limits::{BUCKETS, REQUEST_CONTENTS_MAX},
+};
 use sotto_outer::{Ack, Command, Deliver, EnvelopeId, MailboxKind, ReceiveId, RelayIdentity};
 
 use crate::{
@@ -23,8 +26,6 @@ use crate::{
     work::Work,
 };
 
-/// Contents taken of someone whose request is not accepted yet.
-const UNACCEPTED_CONTENTS_MAX: u32 = 20;
 const SECS_PER_DAY: u64 = 86_400;
 
 /// How a packet came.
@@ -57,8 +58,8 @@ impl Work<'_> {
         let digest = sotto_crypto::envelope_digest(&payload);
         if self.get(Table::Digest, &digest)?.is_none() {
             let memorable = match mailbox.kind {
-                MailboxKind::Contact => self.open_first_contact(&account, &payload)?,
-                MailboxKind::Pairwise => self.open_pairwise(&account, &mailbox, &payload)?,
+                MailboxKind::Contact => self.open_first_contact(&account, &mailbox, &payload)?,
+                MailboxKind::Pairwise => self.open_pairwise(&account, &id, &mailbox, &payload)?,
             };
             if memorable == Memorable::Yes {
                 self.remember(&digest);
@@ -71,25 +72,27 @@ impl Work<'_> {
     fn open_pairwise(
         &mut self,
         account: &Account,
+        id: &ReceiveId,
         mailbox: &OwnMailbox,
         payload: &[u8],
     ) -> Result<Memorable, RowsError> {
-        let Some(mut contact) = self.mailbox_contact(mailbox)? else { return Ok(Memorable::Yes) };
+        let Some(mut contact) = self.mailbox_contact(mailbox)? else { return Ok(Memorable::No) };
         if !BUCKETS.contains(&payload.len()) {
             // No client makes such an envelope: the relay's own noise, not worth a row.
             return Ok(Memorable::No);
         }
         if let Some(tag) = self.repair_tag_of(&contact, payload)? {
-            self.open_repair(account, contact, tag, payload)?;
-            return Ok(Memorable::Yes);
+            return self.open_repair(account, contact, id, tag, payload);
         }
         match self.open_packet(&mut contact, payload) {
-            Ok((_, opened)) => self.receive(account, contact, opened, Origin::Session),
+            Ok((_, opened)) => {
+                self.prove_mailbox(id)?;
+                self.receive(account, contact, opened, Origin::Session)
+            }
             Err(Unopened::Rows(error)) => Err(error),
             Err(Unopened::Packet(OpenError::EphemeralOutOfStep)) => Ok(Memorable::No),
             Err(Unopened::Packet(OpenError::NotOurs | OpenError::Replayed | OpenError::PeerMisbehaved(_))) => {
-                self.count_unopenable(contact)?;
-                Ok(Memorable::Yes)
+                self.count_unopenable(contact)
             }
         }
     }
@@ -117,6 +120,10 @@ impl Work<'_> {
         self.witness(content.time)?;
         self.reader_is_back(&contact.root);
         let root = contact.root;
+        if contact.state == ContactState::Incoming && contact.unaccepted >= REQUEST_CONTENTS_MAX {
+            // A request is no conversation: what a stranger can make us store has an end.
+            return Ok(Memorable::No);
+        }
         self.receive_durable(account, contact, &content, origin)?;
         if let Some(mut contact) = self.contact(&root)?
             && contact.reseal
@@ -136,30 +143,24 @@ impl Work<'_> {
         origin: Origin,
     ) -> Result<(), RowsError> {
         if contact.state == ContactState::Incoming {
-            // A request is no conversation: what a stranger can make us store has an end.
-            if contact.unaccepted >= UNACCEPTED_CONTENTS_MAX {
-                return Ok(());
-            }
             contact.unaccepted += 1;
             self.save_contact(&contact);
         }
         let kept = match &content.body {
-            Body::Accept { name, mailbox } => self.on_accepted(account, &mut contact, name, mailbox)?,
+            Body::Accept { name, mailboxes } => self.on_accepted(account, &mut contact, name, mailboxes)?,
             Body::Text { text } => self.receive_text(&mut contact, content, text)?,
             Body::Repair(bundle) => self.on_repair_bundle(&contact, bundle)?,
-            Body::Repaired { mailbox } => {
-                if contact.connected() {
-                    self.want_peer_relay(&mailbox.relay);
-                }
-                contact.peer_mailbox = Some(mailbox.clone());
-                self.save_contact(&contact);
+            Body::Repaired(mailboxes) | Body::Mailboxes(mailboxes) => {
+                self.learn_mailboxes(&mut contact, mailboxes)?;
                 true
             }
             Body::Receipt { delivered } => {
                 self.on_receipt(&contact, delivered)?;
                 return self.pump(contact);
             }
-            Body::Hello { name: _, mailbox: _, text: _ } => self.on_greeting(account, &mut contact, content, origin)?,
+            Body::Hello { name: _, mailboxes: _, text: _ } => {
+                self.on_greeting(account, &mut contact, content, origin)?
+            }
             // Typing counts in ephemeral packets alone.
             Body::Typing { active: _ } => false,
         };
@@ -189,7 +190,7 @@ impl Work<'_> {
         account: &Account,
         contact: &mut Contact,
         name: &str,
-        mailbox: &sotto_inner::MailboxAddress,
+        mailboxes: &Mailboxes,
     ) -> Result<bool, RowsError> {
         match contact.state {
             ContactState::Connecting
@@ -202,11 +203,10 @@ impl Work<'_> {
             }
         }
         let first = contact.state != ContactState::Connected;
-        self.want_peer_relay(&mailbox.relay);
         name.clone_into(&mut contact.name);
-        contact.peer_mailbox = Some(mailbox.clone());
         contact.link = None;
         self.enter(contact, ContactState::Connected)?;
+        self.learn_mailboxes(contact, mailboxes)?;
         if first {
             self.send_repair_bundle(account, contact)?;
             self.owe_receipts_now(contact)?;
@@ -245,7 +245,7 @@ impl Work<'_> {
                 Ok(true)
             }
             Succession::Conflict => {
-                self.happened(Happening::IdentityConflict { contact: contact.root })?;
+                self.hold_for_conflict(contact, offered)?;
                 Ok(false)
             }
             Succession::Older | Succession::OtherRoot => Ok(false),

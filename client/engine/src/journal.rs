@@ -89,4 +89,18 @@ pub enum Happening {
         #[n(0)]
         contact: ContactId,
     },
+    /// The person went on with a contact whose identity had changed; it is not verified any more.
+    #[n(8)]
+    IdentityAccepted {
+        /// Whose.
+        #[n(0)]
+        contact: ContactId,
+    },
+    /// A link that should have led to a contact again led to someone else.
+    #[n(9)]
+    AnotherPerson {
+        /// Whom it should have led to.
+        #[n(0)]
+        contact: ContactId,
+    },
 }

@@ -49,6 +49,9 @@ impl Work<'_> {
         let addresses = &mut lines.entry(line).or_default().addresses;
         if addresses.len() < RELAY_ADDRESSES_MAX && addresses.insert(relay.clone()) {
             self.effect(Effect::Connect(role, relay.clone()));
+            if role == Role::Sending && !self.can_send_to(relay.identity()) {
+                self.note_outage(relay.identity());
+            }
         }
     }
 
@@ -56,7 +59,7 @@ impl Work<'_> {
     pub(crate) fn relays_of(&self, contact: &Contact) -> Result<Vec<RelayAddress>, RowsError> {
         let mut relays: Vec<_> = contact.link.iter().map(|link| link.relay.clone()).collect();
         if contact.connected() {
-            relays.extend(contact.peer_mailbox.iter().map(|mailbox| mailbox.relay.clone()));
+            relays.extend(contact.theirs.all().map(|mailbox| mailbox.relay.clone()));
         }
         let front = self.active_session(contact)?.and_then(|(row, _)| row.front);
         relays.extend(front.and_then(|front| front.mailbox).map(|MailboxAddress { relay, .. }| relay));
@@ -79,6 +82,9 @@ impl Work<'_> {
         let idle: Vec<Line> = self.memory.lines.keys().filter(|line| !needed.contains(line)).copied().collect();
         for line in idle {
             self.lose_connection(line)?;
+            if line.role == Role::Sending {
+                self.end_outage(&line.relay);
+            }
             self.memory.lines.remove(&line);
             self.effect(Effect::Disconnect(line));
         }
@@ -185,7 +191,10 @@ impl Work<'_> {
         }
         match line.role {
             Role::Reading => self.answer_invites_unpublished(&line.relay),
-            Role::Sending => Ok(()),
+            Role::Sending => {
+                self.note_outage(&line.relay);
+                Ok(())
+            }
         }
     }
 

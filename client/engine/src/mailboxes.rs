@@ -37,6 +37,9 @@ impl Work<'_> {
             known: Known::Wanted,
             confirmed: None,
             new: Some(Lease::from(self.random())),
+            proven: false,
+            retired: None,
+            invited_only: false,
         };
         self.save(id.as_bytes(), &mailbox);
         self.want_relay(relay);
@@ -96,7 +99,7 @@ impl Work<'_> {
         let contact = mailbox.contact;
         self.subscribe(relay, vec![(*id, mailbox)])?;
         match contact {
-            Some(contact) => self.pump_contact(&contact),
+            Some(contact) => self.on_mailbox_made(&contact),
             None => Ok(()),
         }
     }
@@ -193,6 +196,7 @@ impl Work<'_> {
         let Some(mut mailbox) = self.load::<OwnMailbox>(id.as_bytes())? else { return Ok(()) };
         mailbox.known = Known::Unwanted;
         mailbox.contact = None;
+        mailbox.retired = Some(self.now.secs());
         self.save(id.as_bytes(), &mailbox);
         self.delete_mailbox_at_relay(id, &mailbox)
     }
@@ -221,10 +225,14 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Whether our mailbox for a contact is at its relay, so that an answer can reach us.
+    /// Whether a mailbox of ours for a contact is at its relay, so that an answer can reach us.
     pub(crate) fn can_be_answered(&self, contact: &Contact) -> Result<bool, RowsError> {
-        let Some(id) = contact.own_mailbox else { return Ok(false) };
-        Ok(self.load::<OwnMailbox>(id.as_bytes())?.is_some_and(|mailbox| mailbox.known == Known::There))
+        for id in contact.ours.told.iter().chain(&contact.ours.wanted) {
+            if self.load::<OwnMailbox>(id.as_bytes())?.is_some_and(|mailbox| mailbox.known == Known::There) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sotto_outer::{BundleId, ConnectionNonce, EnvelopeId, Lease, ReceiveId, RelayAddress, Target};
+use sotto_outer::{
+    BundleId, ConnectionNonce, EnvelopeId, Lease, ReceiveId, RelayAddress, RelayIdentity, SendId, Target,
+};
 
 use crate::{ContactId, Line, Ticket, Timestamp, proof::Question};
 
@@ -15,6 +17,8 @@ pub(crate) struct Memory {
     pub(crate) lines_may_idle: bool,
     /// How each contact's outbox is being worked off.
     pub(crate) pumps: BTreeMap<ContactId, Pump>,
+    /// Relays to send to that are out of reach.
+    pub(crate) outages: BTreeMap<RelayIdentity, Outage>,
     /// Who waits for a link to be usable.
     pub(crate) invites: BTreeMap<BundleId, Vec<Ticket>>,
     /// The wake-up that was last asked for.
@@ -90,8 +94,17 @@ pub(crate) struct Pump {
     pub(crate) in_flight: BTreeSet<u64>,
     /// Nothing is sent before this.
     pub(crate) hold: Option<Hold>,
-    /// Times in a row that the mailbox was denied.
+    /// Times in a row that every mailbox was denied.
     pub(crate) denials: u32,
+    /// Mailboxes that were denied, and until when they are passed over.
+    pub(crate) denied: BTreeMap<SendId, Timestamp>,
+}
+
+/// A relay cannot be sent to.
+#[derive(Clone, Copy)]
+pub(crate) struct Outage {
+    /// Since when it is wanted and not there.
+    pub(crate) since: Timestamp,
 }
 
 /// A pause that a relay asked for.

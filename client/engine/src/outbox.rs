@@ -14,6 +14,7 @@ use crate::{
     ContactId, ContactState, MessageStatus, Order, Range, Rows, RowsError, Table,
     memory::{Hold, Pending},
     record::{Contact, Front, OutboxRow, Record, Sealed, SecretBytes, SessionRow},
+    routes::Route,
     timers::Timer,
     work::Work,
 };
@@ -69,7 +70,7 @@ impl Work<'_> {
     /// Sends what can be sent to a contact: in order, as far as session, relay and answers allow.
     pub(crate) fn pump(&mut self, contact: Contact) -> Result<(), RowsError> {
         let sends = contact.connected() || contact.state == ContactState::Requested;
-        if !sends || !self.can_be_answered(&contact)? {
+        if !sends || contact.held.is_some() || !self.can_be_answered(&contact)? {
             return Ok(());
         }
         let pump = self.memory.pumps.entry(contact.root).or_default();
@@ -126,18 +127,21 @@ impl Work<'_> {
             // The reply came meanwhile: what is not at the relay yet goes as a plain packet, to the pairwise mailbox.
             row.sealed = None;
         }
-        let sealer = match &row.sealed {
+        let mut sealer = match &row.sealed {
             Some(sealed) => self.session(&contact.root, &sealed.session)?,
             None => self.active_session(contact)?,
         };
-        let Some((session_row, session)) = sealer else { return Ok(Sent::No) };
-        let Some(target) = target(contact, session_row.front.as_ref()) else { return Ok(Sent::No) };
-        if !self.can_send_to(target.relay.identity()) {
-            self.want_peer_relay(&target.relay);
-            return Ok(Sent::No);
+        let Some(mut target) = self.target(contact, sealer.as_ref()) else { return Ok(Sent::No) };
+        if row.sealed.as_ref().is_some_and(|sealed| sealed.mailbox != target.send_id) {
+            // It goes elsewhere now, and not with the same bytes: whoever sees both mailboxes could tell that they are one's.
+            row.sealed = None;
+            sealer = self.active_session(contact)?;
+            let Some(other) = self.target(contact, sealer.as_ref()) else { return Ok(Sent::No) };
+            target = other;
         }
+        let Some((session_row, session)) = sealer else { return Ok(Sent::No) };
         if row.sealed.is_none() {
-            match self.seal(contact, &row, session_row, &session)? {
+            match self.seal(contact, &row, &target, session_row, &session)? {
                 Sealing::Ready(sealed) => row.sealed = Some(sealed),
                 Sealing::Later => return Ok(Sent::No),
                 Sealing::TooLong => return Ok(Sent::Skipped),
@@ -165,6 +169,7 @@ impl Work<'_> {
         &mut self,
         contact: &Contact,
         row: &OutboxRow,
+        target: &MailboxAddress,
         session_row: SessionRow,
         session: &Session,
     ) -> Result<Sealing, RowsError> {
@@ -197,9 +202,27 @@ impl Work<'_> {
             index: next.sealed(),
             taken: None,
             fronted: session_row.front.is_some(),
+            mailbox: target.send_id,
+            relay: *target.relay.identity(),
         };
         self.save_session(&contact.root, session_row, &next);
         Ok(Sealing::Ready(sealed))
+    }
+
+    /// Where a session's packets go now: behind a first handshake to the contact mailbox, else by the contact's own.
+    fn target(&mut self, contact: &Contact, sealer: Option<&(SessionRow, Session)>) -> Option<MailboxAddress> {
+        let (session_row, _) = sealer?;
+        let Some(mailbox) = session_row.front.as_ref().and_then(|front| front.mailbox.clone()) else {
+            return match self.route(contact) {
+                Route::To(mailbox) => Some(mailbox),
+                Route::Wait | Route::Denied => None,
+            };
+        };
+        if self.can_send_to(mailbox.relay.identity()) {
+            return Some(mailbox);
+        }
+        self.want_peer_relay(&mailbox.relay);
+        None
     }
 
     /// A packet behind its handshake, sealed to the responder's seal key.
@@ -228,7 +251,7 @@ impl Work<'_> {
         match (answer, current) {
             (Answer::Done, Some(row)) => self.on_taken(contact, &key, row),
             (Answer::Done, None) => self.pump(contact),
-            (Answer::Denied, Some(_)) => self.on_denied(contact, sequence),
+            (Answer::Denied, Some(row)) => self.on_denied(contact, sequence, &row),
             (Answer::Full { retry_after_secs }, _) => self.hold_outbox(id, sequence, *retry_after_secs, true),
             (Answer::Busy { retry_after_secs }, _) => self.hold_outbox(id, sequence, *retry_after_secs, false),
             (Answer::Refused { reason: _ }, Some(_)) => self.hold_outbox(id, sequence, HOLD_SECS_MAX, false),
@@ -260,7 +283,17 @@ impl Work<'_> {
         self.pump(contact)
     }
 
-    fn on_denied(&mut self, mut contact: Contact, sequence: u64) -> Result<(), RowsError> {
+    fn on_denied(&mut self, mut contact: Contact, sequence: u64, row: &OutboxRow) -> Result<(), RowsError> {
+        let pump = self.memory.pumps.entry(contact.root).or_default();
+        pump.cursor = pump.cursor.min(sequence);
+        if let Some(sealed) = row.sealed.as_ref().filter(|_| contact.connected()) {
+            self.pass_over(&contact.root, sealed.mailbox);
+            if !matches!(self.route(&contact), Route::Denied) {
+                return self.pump(contact);
+            }
+            // None is left: in a while each is tried again.
+            self.memory.pumps.entry(contact.root).or_default().denied.clear();
+        }
         match contact.state {
             ContactState::Requested => self.enter(&mut contact, ContactState::LinkDead)?,
             ContactState::Connected => self.enter(&mut contact, ContactState::Unreachable)?,
@@ -300,9 +333,12 @@ impl Work<'_> {
         }
     }
 
-    /// The time a relay asked for is over.
-    pub(crate) fn resume_outbox(&mut self, contact: &ContactId) -> Result<(), RowsError> {
-        self.pump_contact(contact)
+    /// The time a relay asked for is over, or there is a new way.
+    pub(crate) fn resume_outbox(&mut self, id: &ContactId) -> Result<(), RowsError> {
+        if let Some(contact) = self.contact(id)? {
+            self.send_another_way(&contact)?;
+        }
+        self.pump_contact(id)
     }
 
     /// Everything not delivered yet is sealed anew with the session that seals now, under the same content ids: the old one
@@ -319,8 +355,7 @@ impl Work<'_> {
         self.pump(contact)
     }
 
-    /// Seals anew what was taken by a relay so long ago that it has expired there. Where the window is full of what expired, only
-    /// a new session can tell what was received.
+    /// Seals anew what was taken by a relay so long ago that it has expired there.
     pub(crate) fn revive_expired(&mut self) -> Result<(), RowsError> {
         let limit = u64::from(ENVELOPE_TTL_SECS) + EXPIRY_SLACK_SECS;
         let mut revived = BTreeSet::new();
@@ -335,13 +370,17 @@ impl Work<'_> {
         for contact in revived {
             self.memory.pumps.entry(contact).or_default().cursor = 0;
             let Some(known) = self.contact(&contact)? else { continue };
-            let full = self
-                .active_session(&known)?
-                .is_some_and(|(_, session)| session.unreceipted() >= UNRECEIPTED_PACKETS_MAX);
-            if full {
-                self.want_repair(known)?;
-            }
+            self.repair_full_window(&known)?;
             self.pump_contact(&contact)?;
+        }
+        Ok(())
+    }
+
+    /// Where the window is full of what is lost, only a new session can tell what was received.
+    pub(crate) fn repair_full_window(&mut self, contact: &Contact) -> Result<(), RowsError> {
+        let active = self.active_session(contact)?;
+        if active.is_some_and(|(_, session)| session.unreceipted() >= UNRECEIPTED_PACKETS_MAX) {
+            self.want_repair(contact.clone())?;
         }
         Ok(())
     }
@@ -373,11 +412,11 @@ impl Work<'_> {
 
     /// Sends an ephemeral content now, or not at all.
     pub(crate) fn send_ephemeral(&mut self, contact: &Contact, content: &Content) -> Result<(), RowsError> {
-        let Some(target) = contact.peer_mailbox.clone() else { return Ok(()) };
-        let Some((SessionRow { front: None, .. }, session)) = self.active_session(contact)? else { return Ok(()) };
-        if !self.can_send_to(target.relay.identity()) {
+        if contact.held.is_some() {
             return Ok(());
         }
+        let Some((SessionRow { front: None, .. }, session)) = self.active_session(contact)? else { return Ok(()) };
+        let Route::To(target) = self.route(contact) else { return Ok(()) };
         let Ok(payload) = session.seal_ephemeral(self.rng, &content.encode()) else { return Ok(()) };
         let send = Send {
             mailbox: target.send_id,
@@ -396,11 +435,6 @@ enum Sent {
     Yes,
     No,
     Skipped,
-}
-
-/// Where a session's packets go: behind a first handshake to the contact mailbox, else to the pairwise one.
-fn target(contact: &Contact, front: Option<&Front>) -> Option<MailboxAddress> {
-    front.and_then(|front| front.mailbox.clone()).or_else(|| contact.peer_mailbox.clone())
 }
 
 fn sequence(key: &[u8]) -> Result<u64, RowsError> {

@@ -139,6 +139,7 @@ impl Work<'_> {
 
     /// Sends everything that waits for this relay.
     fn resume_sending(&mut self, relay: &RelayIdentity) -> Result<(), RowsError> {
+        self.end_outage(relay);
         for (_, contact) in self.records::<Contact>(&Range::all(), usize::MAX)? {
             self.resume_contact(relay, contact)?;
         }

@@ -5,11 +5,15 @@
 //! answer to one envelope. The bound is what a hostile relay gets out of injecting noise.
 
 use sotto_crypto::{Answering, NoSkippedKeys};
-use sotto_inner::{Body, FirstMessage, PrekeyKind, RepairBundle, RepairTag, limits::UNOPENABLE_BEFORE_REPAIR};
+use sotto_inner::{
+    Body, FirstMessage, PrekeyKind, RepairBundle, RepairTag,
+    limits::{UNOPENABLE_A_DAY_MAX, UNOPENABLE_BEFORE_REPAIR},
+};
+use sotto_outer::ReceiveId;
 
 use crate::{
     ContactId, Happening, Rows, RowsError, Table, Timestamp,
-    inbox::Origin,
+    inbox::{Memorable, Origin},
     record::{Account, Contact, Front, TagRow},
     sessions::Unopened,
     timers::Timer,
@@ -74,7 +78,17 @@ impl Work<'_> {
         Ok(true)
     }
 
-    pub(crate) fn count_unopenable(&mut self, mut contact: Contact) -> Result<(), RowsError> {
+    /// Counts an envelope of a contact that opened nowhere. Beyond so many a day they are neither counted nor remembered: noise
+    /// fills no disk.
+    pub(crate) fn count_unopenable(&mut self, mut contact: Contact) -> Result<Memorable, RowsError> {
+        let today = self.now.secs() / SECS_PER_DAY;
+        if contact.unopenable_day != today {
+            (contact.unopenable_day, contact.unopenable_today) = (today, 0);
+        }
+        if contact.unopenable_today >= UNOPENABLE_A_DAY_MAX {
+            return Ok(Memorable::No);
+        }
+        contact.unopenable_today += 1;
         contact.unopenable = contact.unopenable.saturating_add(1);
         self.save_contact(&contact);
         if contact.unopenable == UNOPENABLE_BEFORE_REPAIR && contact.connected() {
@@ -82,7 +96,7 @@ impl Work<'_> {
             let at = self.now.plus_millis(delay).max(repair_allowed_at(&contact));
             self.set_timer(at, &Timer::Repair(contact.root));
         }
-        Ok(())
+        Ok(Memorable::Yes)
     }
 
     /// A copy was noticed: what this state seals may be lost to the other one.
@@ -113,7 +127,7 @@ impl Work<'_> {
     pub(crate) fn start_repair(&mut self, id: &ContactId) -> Result<(), RowsError> {
         let (Some(mut contact), Some(account)) = (self.contact(id)?, self.account()?) else { return Ok(()) };
         let needed = contact.copied || contact.unopenable >= UNOPENABLE_BEFORE_REPAIR;
-        if !needed || !contact.connected() {
+        if !needed || contact.held.is_some() || !contact.connected() {
             return Ok(());
         }
         if repair_allowed_at(&contact) > self.now {
@@ -137,12 +151,10 @@ impl Work<'_> {
         note_repair(&mut contact, now);
         self.save_contact(&contact);
         self.happened(Happening::SessionRepaired { contact: *id })?;
-        if let Some(own) = contact.own_mailbox
-            && let Some(mailbox) = self.mailbox_address(&own)?
-        {
-            let content = self.content(Body::Repaired { mailbox })?;
-            self.enqueue(id, &content, false)?;
-        }
+        // With a higher number than before: this state may be an old copy, and the contact know mailboxes that it never made.
+        let mailboxes = self.tell_mailboxes(&mut contact)?;
+        let content = self.content(Body::Repaired(mailboxes))?;
+        self.enqueue(id, &content, false)?;
         self.seal_anew(contact)
     }
 
@@ -158,10 +170,11 @@ impl Work<'_> {
         &mut self,
         account: &Account,
         mut contact: Contact,
+        mailbox: &ReceiveId,
         tag: RepairTag,
         payload: &[u8],
-    ) -> Result<(), RowsError> {
-        let Some(row) = self.load::<TagRow>(tag.as_bytes())? else { return Ok(()) };
+    ) -> Result<Memorable, RowsError> {
+        let Some(row) = self.load::<TagRow>(tag.as_bytes())? else { return Ok(Memorable::No) };
         let Some(seal) = self.prekey_secret(PrekeyKind::Seal, row.seal)? else { return self.count_unopenable(contact) };
         let Ok(message) = sotto_crypto::open_repair(&seal, payload) else { return self.count_unopenable(contact) };
         let fits = sotto_crypto::check_handshake(&message.handshake).is_ok()
@@ -172,15 +185,19 @@ impl Work<'_> {
         }
         if let Some((session_row, session)) = self.session(&contact.root, &id)? {
             return match self.open_in(&mut contact, session_row, &session, &message.packet) {
-                Ok((_, opened)) => self.receive(account, contact, opened, Origin::Session).map(drop),
+                Ok((_, opened)) => {
+                    self.prove_mailbox(mailbox)?;
+                    self.receive(account, contact, opened, Origin::Session)
+                }
                 Err(Unopened::Rows(error)) => Err(error),
                 Err(Unopened::Packet(_)) => self.count_unopenable(contact),
             };
         }
         if row.used.is_some() {
             // Its session is gone from the book already: an old envelope of a repair that was itself replaced.
-            return Ok(());
+            return Ok(Memorable::Yes);
         }
+        self.prove_mailbox(mailbox)?;
         self.accept_repair(account, contact, &tag, row, &message)
     }
 
@@ -191,7 +208,7 @@ impl Work<'_> {
         tag: &RepairTag,
         row: TagRow,
         message: &FirstMessage,
-    ) -> Result<(), RowsError> {
+    ) -> Result<Memorable, RowsError> {
         let handshake = &message.handshake;
         let (Some(signed), Some(last_resort)) = (
             self.prekey_secret(PrekeyKind::Signed, handshake.signed)?,
@@ -213,7 +230,7 @@ impl Work<'_> {
             return self.count_unopenable(contact);
         };
         if !self.check_manifest(&mut contact, &handshake.manifest)? {
-            return Ok(());
+            return Ok(Memorable::Yes);
         }
         let (session, changes, opened) = staged.into_parts();
         let id = *session.id().as_bytes();
@@ -227,10 +244,10 @@ impl Work<'_> {
         self.send_repair_bundle(account, &mut contact)?;
         let root = contact.root;
         self.receive(account, contact, opened, Origin::Session)?;
-        match self.contact(&root)? {
-            Some(contact) => self.seal_anew(contact),
-            None => Ok(()),
+        if let Some(contact) = self.contact(&root)? {
+            self.seal_anew(contact)?;
         }
+        Ok(Memorable::Yes)
     }
 
     pub(crate) fn forget_peer_bundle(&mut self, contact: &ContactId) {

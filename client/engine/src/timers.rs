@@ -33,6 +33,15 @@ pub(crate) enum Timer {
     /// Try again what a relay was too busy for.
     #[n(5)]
     Relay(#[n(0)] RelayIdentity),
+    /// Make the next mailboxes for a contact.
+    #[n(6)]
+    Rotation(#[n(0)] ContactId),
+    /// Tell a contact our new mailboxes, though not all could be made.
+    #[n(7)]
+    Announcement(#[n(0)] ContactId),
+    /// Send elsewhere what a relay does not come back for.
+    #[n(8)]
+    Outage(#[n(0)] RelayIdentity),
 }
 
 impl Work<'_> {
@@ -56,6 +65,9 @@ impl Work<'_> {
                     self.keep_house()?;
                 }
                 Timer::Relay(relay) => self.resume_reading(&relay)?,
+                Timer::Rotation(contact) => self.rotate_mailboxes(&contact)?,
+                Timer::Announcement(contact) => self.announce_made(&contact)?,
+                Timer::Outage(relay) => self.on_outage(&relay)?,
             }
         }
         Ok(())

@@ -4,13 +4,13 @@
 mod conversation;
 
 use minicbor::{Decode, Encode};
-use sotto_inner::{ContentId, HybridTime};
+use sotto_inner::{ContentId, HybridTime, Link};
 use sotto_outer::RelayAddress;
 
 pub use crate::proxy::proxy;
 use crate::{
     ContactId, JournalEntry, Order, Range, Rows, RowsError, Table, Value,
-    record::{Account, Contact, MessageRow, OutboxRow, Record},
+    record::{Account, Contact, HoldReason, Known, MessageRow, OutboxRow, OwnBundle, Record},
 };
 
 pub use conversation::{
@@ -79,14 +79,40 @@ pub struct AccountView {
     pub root: ContactId,
     /// Its name.
     pub name: String,
-    /// The relay of its mailboxes.
+    /// The relay of its mailboxes, where strangers find it.
     pub relay: RelayAddress,
+    /// The relay of second mailboxes for each contact.
+    pub second: Option<RelayAddress>,
 }
 
 /// Tells nothing of what it holds.
 impl std::fmt::Debug for AccountView {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("AccountView(..)")
+    }
+}
+
+/// The contact address, as its owner sees it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum AddressView {
+    /// Strangers can ask.
+    On {
+        /// The link to give away.
+        link: Link,
+        /// Whether its bundle is at the relay, so that it works now.
+        published: bool,
+    },
+    /// Switched off.
+    Off,
+}
+
+/// Tells nothing of what it holds.
+impl std::fmt::Debug for AddressView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::On { link: _, published: _ } => "On(..)",
+            Self::Off => "Off",
+        })
     }
 }
 
@@ -107,6 +133,8 @@ pub struct ContactView {
     pub request_text: Option<String>,
     /// Messages not seen yet.
     pub unread: u64,
+    /// Why nothing leaves for them until the person chooses.
+    pub held: Option<HoldReason>,
 }
 
 /// Tells nothing of what it holds.
@@ -162,7 +190,23 @@ pub fn message_text(value: &[u8]) -> Option<String> {
 /// [`RowsError`].
 pub fn account(rows: &dyn Rows) -> Result<Option<AccountView>, RowsError> {
     let Some(account) = load::<Account>(rows, Account::KEY)? else { return Ok(None) };
-    Ok(Some(AccountView { root: account.manifest.body.root, name: account.name, relay: account.relay }))
+    let Account { manifest, name, relay, second, .. } = account;
+    Ok(Some(AccountView { root: manifest.body.root, name, relay, second }))
+}
+
+/// How the contact address stands; none before there is an account.
+///
+/// # Errors
+/// [`RowsError`].
+pub fn address_state(rows: &dyn Rows) -> Result<Option<AddressView>, RowsError> {
+    let Some(account) = load::<Account>(rows, Account::KEY)? else { return Ok(None) };
+    let Some(address) = account.address else { return Ok(Some(AddressView::Off)) };
+    let Some(bundle) = load::<OwnBundle>(rows, address.bundle.as_bytes())? else {
+        return Err(RowsError("the contact address is missing".to_owned()));
+    };
+    let published = bundle.known == Known::There;
+    let link = bundle.link(account.manifest.body.root, &address.bundle);
+    Ok(Some(AddressView::On { link, published }))
 }
 
 /// All contacts, by root.
@@ -193,6 +237,7 @@ fn contact_view(own: &ContactId, contact: Contact) -> ContactView {
         verified: contact.verified,
         request_text: contact.request_text,
         unread: contact.unread,
+        held: contact.held,
     }
 }
 

@@ -7,7 +7,7 @@ use sotto_outer::{
 };
 
 use crate::{
-    MailboxAddress, RepairBundle,
+    Mailboxes, RepairBundle,
     limits::{HELLO_TEXT_BYTES_MAX, NAME_BYTES_MAX, RECEIPT_IDS_MAX, TEXT_BYTES_MAX},
 };
 
@@ -65,9 +65,9 @@ pub enum Body {
         /// The initiator's name.
         #[n(0)]
         name: String,
-        /// The initiator's pairwise mailbox for this contact.
+        /// The initiator's pairwise mailboxes for this contact.
         #[n(1)]
-        mailbox: MailboxAddress,
+        mailboxes: Mailboxes,
         /// A short text, shown with the request.
         #[n(2)]
         text: Option<String>,
@@ -78,9 +78,9 @@ pub enum Body {
         /// The responder's name.
         #[n(0)]
         name: String,
-        /// The responder's pairwise mailbox for this contact.
+        /// The responder's pairwise mailboxes for this contact.
         #[n(1)]
-        mailbox: MailboxAddress,
+        mailboxes: Mailboxes,
     },
     /// A text message.
     #[n(2)]
@@ -101,11 +101,7 @@ pub enum Body {
     Repair(#[n(0)] RepairBundle),
     /// The first of a repaired session: where to write, in case that changed.
     #[n(5)]
-    Repaired {
-        /// The sender's pairwise mailbox for this contact.
-        #[n(0)]
-        mailbox: MailboxAddress,
-    },
+    Repaired(#[n(0)] Mailboxes),
     /// Typing began or stopped. Travels in ephemeral packets alone.
     #[n(6)]
     Typing {
@@ -113,6 +109,9 @@ pub enum Body {
         #[n(0)]
         active: bool,
     },
+    /// Where to write from now on: the mailboxes rotated, or moved to other relays.
+    #[n(7)]
+    Mailboxes(#[n(0)] Mailboxes),
 }
 
 /// Why a content was refused. The peer's doing.
@@ -147,13 +146,14 @@ impl Content {
 impl core::fmt::Debug for Body {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::Hello { name: _, mailbox: _, text: _ } => "Hello(..)",
-            Self::Accept { name: _, mailbox: _ } => "Accept(..)",
+            Self::Hello { name: _, mailboxes: _, text: _ } => "Hello(..)",
+            Self::Accept { name: _, mailboxes: _ } => "Accept(..)",
             Self::Text { text: _ } => "Text(..)",
             Self::Receipt { delivered: _ } => "Receipt(..)",
             Self::Repair(_) => "Repair(..)",
-            Self::Repaired { mailbox: _ } => "Repaired(..)",
+            Self::Repaired(_) => "Repaired(..)",
             Self::Typing { active: _ } => "Typing(..)",
+            Self::Mailboxes(_) => "Mailboxes(..)",
         })
     }
 }
@@ -165,18 +165,17 @@ impl Body {
     /// [`ContentError::Limit`].
     pub fn validate(&self) -> Result<(), ContentError> {
         let name_fits = |name: &str| name.len() <= NAME_BYTES_MAX;
-        let address_fits = |mailbox: &MailboxAddress| mailbox.relay.validate().is_ok();
         let fits = match self {
-            Self::Hello { name, mailbox, text } => {
+            Self::Hello { name, mailboxes, text } => {
                 name_fits(name)
-                    && address_fits(mailbox)
+                    && mailboxes.fits()
                     && text.as_ref().is_none_or(|text| text.len() <= HELLO_TEXT_BYTES_MAX)
             }
-            Self::Accept { name, mailbox } => name_fits(name) && address_fits(mailbox),
+            Self::Accept { name, mailboxes } => name_fits(name) && mailboxes.fits(),
             Self::Text { text } => text.len() <= TEXT_BYTES_MAX,
             Self::Receipt { delivered } => (1..=RECEIPT_IDS_MAX).contains(&delivered.len()),
             Self::Repair(_) | Self::Typing { active: _ } => true,
-            Self::Repaired { mailbox } => address_fits(mailbox),
+            Self::Repaired(mailboxes) | Self::Mailboxes(mailboxes) => mailboxes.fits(),
         };
         if fits { Ok(()) } else { Err(ContentError::Limit) }
     }

@@ -22,5 +22,5 @@ pub use identity::{
     AgreementKey, Device, DeviceId, Ed25519Signature, Manifest, ManifestBody, ManifestHash, RootKey, SigningKey,
 };
 pub use link::{Link, LinkError, LinkKind, LinkSecret};
-pub use mailbox::MailboxAddress;
+pub use mailbox::{MailboxAddress, Mailboxes};
 pub use prekey::{Prekey, PrekeyBody, PrekeyId, PrekeyKind, RepairBundle, RepairTag};

@@ -48,5 +48,18 @@ pub const PREKEY_RETENTION_SECS: u64 = 30 * 86_400;
 pub const ONE_TIME_PREKEY_SECS: u64 = 60 * 86_400;
 /// How long the digests of opened and refused envelopes are kept.
 pub const DIGEST_MEMORY_SECS: u64 = 30 * 86_400;
+/// Mailboxes of one owner for one contact: one at each of the owner's relays.
+pub const MAILBOXES_MAX: usize = 2;
+/// How long pairwise mailboxes are used before the next generation, in the mean: half as long again at most, half of it at
+/// least, by chance.
+pub const MAILBOX_ROTATION_SECS: u64 = 28 * 86_400;
+/// The least that a replaced mailbox is still read.
+pub const MAILBOX_RETENTION_SECS: u64 = 28 * 86_400;
+/// Requests that wait for a person's answer; the newest is refused. As many as a contact mailbox holds envelopes.
+pub const REQUESTS_MAX: u64 = 200;
+/// Contents kept of one request.
+pub const REQUEST_CONTENTS_MAX: u32 = 20;
+/// Envelopes of one contact that open nowhere and are still remembered and counted, a day.
+pub const UNOPENABLE_A_DAY_MAX: u32 = 1_000;
 /// Distinct unopenable envelopes before a repair.
 pub const UNOPENABLE_BEFORE_REPAIR: u32 = 3;

@@ -15,7 +15,7 @@ use sotto_crypto::{
 };
 use sotto_inner::{
     Body, BundleMain, Content, ContentId, Device, FirstMessage, Handshake, HybridTime, Link, LinkKind, MailboxAddress,
-    Manifest, ManifestBody, Prekey, PrekeyBody, PrekeyId, PrekeyKind, RepairBundle, labels,
+    Mailboxes, Manifest, ManifestBody, Prekey, PrekeyBody, PrekeyId, PrekeyKind, RepairBundle, labels,
     limits::MLKEM1024_CIPHERTEXT_BYTES,
 };
 use sotto_outer::{
@@ -162,17 +162,21 @@ impl Cast {
     }
 
     fn contents(&self) -> Vec<(&'static str, Vec<u8>)> {
-        let hello =
-            |text: Option<&str>| Body::Hello { name: "Zoë".into(), mailbox: mailbox(), text: text.map(str::to_owned) };
+        let hello = |text: Option<&str>| Body::Hello {
+            name: "Zoë".into(),
+            mailboxes: mailboxes(1),
+            text: text.map(str::to_owned),
+        };
         let bodies = [
             ("hello", hello(None)),
             ("hello with a text", hello(Some("We met at the lake."))),
-            ("accept", Body::Accept { name: String::new(), mailbox: mailbox() }),
+            ("accept", Body::Accept { name: String::new(), mailboxes: mailboxes(2) }),
             ("text", Body::Text { text: "Grüße".into() }),
             ("receipt", Body::Receipt { delivered: vec![ContentId::from([33; 16]), ContentId::from([34; 16])] }),
             ("repair bundle", Body::Repair(self.repair())),
-            ("repaired", Body::Repaired { mailbox: mailbox() }),
+            ("repaired", Body::Repaired(mailboxes(1))),
             ("typing", Body::Typing { active: true }),
+            ("mailboxes", Body::Mailboxes(mailboxes(2))),
         ];
         let time = HybridTime::from_millis(CREATED * 1_000);
         bodies.map(|(name, body)| (name, Content { id: [35; 16].into(), time, body }.encode())).into()
@@ -195,6 +199,10 @@ impl Cast {
 
 fn mailbox() -> MailboxAddress {
     MailboxAddress { relay: address("relay.example", Tls::Own), send_id: [3; 16].into(), capability: [6; 32].into() }
+}
+
+fn mailboxes(count: usize) -> Mailboxes {
+    Mailboxes { generation: CREATED, addresses: vec![mailbox(); count] }
 }
 
 fn links() -> Vec<(&'static str, Vec<u8>)> {
@@ -317,7 +325,8 @@ fn content(bytes: &[u8]) -> Result<(), String> {
         | Body::Accept { .. }
         | Body::Text { .. }
         | Body::Receipt { .. }
-        | Body::Repaired { .. }
-        | Body::Typing { .. } => Ok(()),
+        | Body::Repaired(_)
+        | Body::Typing { .. }
+        | Body::Mailboxes(_) => Ok(()),
     }
 }

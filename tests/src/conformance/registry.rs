@@ -109,7 +109,8 @@ pub fn constants() -> Vec<(&'static str, Entries, &'static str)> {
                 HELLO_TEXT_BYTES_MAX TEXT_BYTES_MAX RECEIPT_IDS_MAX MANIFEST_DEVICES_MAX SKIPPED_GAP_MAX
                 SKIPPED_KEYS_MAX SKIPPED_CHAINS_MAX SKIPPED_KEY_SECS UNRECEIPTED_PACKETS_MAX ARCHIVED_SESSIONS_MAX
                 PREKEY_ROTATION_SECS PREKEY_RETENTION_SECS ONE_TIME_PREKEY_SECS DIGEST_MEMORY_SECS
-                UNOPENABLE_BEFORE_REPAIR),
+                MAILBOXES_MAX MAILBOX_ROTATION_SECS MAILBOX_RETENTION_SECS REQUESTS_MAX REQUEST_CONTENTS_MAX
+                UNOPENABLE_A_DAY_MAX UNOPENABLE_BEFORE_REPAIR),
             INNER_LIMITS,
         ),
     ]
@@ -267,7 +268,8 @@ fn body_name(body: &Body) -> &'static str {
         Body::Text { .. } => "text",
         Body::Receipt { .. } => "receipt",
         Body::Repair(_) => "repair",
-        Body::Repaired { .. } => "repaired",
+        Body::Repaired(_) => "repaired",
         Body::Typing { .. } => "typing",
+        Body::Mailboxes(_) => "mailboxes",
     }
 }

@@ -47,7 +47,11 @@ impl World {
             }
         }
         self.set_weather(super::Weather::FAIR);
-        self.start_relay();
+        for id in self.relay_ids() {
+            if !self.buried.contains(&id) {
+                self.start_relay_of(id);
+            }
+        }
         for index in 0..self.clients.len() {
             self.set_online(ClientId(index), true);
             self.start(ClientId(index));
@@ -79,9 +83,10 @@ pub fn problems(world: &World) -> Vec<String> {
             first.from
         ));
     }
-    let left = world.relay().payloads().count();
+    let alive = world.relay_ids().filter(|id| !world.buried.contains(id));
+    let left: usize = alive.map(|id| world.relay_of(id).payloads().count()).sum();
     if left > 0 {
-        problems.push(format!("{left} envelopes are left at the relay"));
+        problems.push(format!("{left} envelopes are left at relays"));
     }
     problems
 }

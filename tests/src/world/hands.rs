@@ -27,7 +27,7 @@ impl World {
     /// A new client whose person has made an account at the relay.
     pub fn add_person(&mut self, name: &str) -> ClientId {
         let id = self.add_client(name);
-        let relay = self.relay.address().clone();
+        let relay = self.relay().address().clone();
         self.expect(id, Intent::CreateProfile { name: name.to_owned(), relay });
         id
     }

@@ -1,4 +1,4 @@
-//! Between clients and the relay: lines that are dialled, carry frames and are cut; and the relay's side of it, with its commits
+//! Between clients and relays: lines that are dialled, carry frames and are cut; and the relays' side of it, with its commits
 //! and crashes.
 
 use sotto_engine::{Event, Line};
@@ -10,7 +10,7 @@ use super::{
     client::ClientId,
     clock::{MINUTE, SECOND},
     network::End,
-    relay::{Crash, Wish},
+    relay::{Crash, RelayId, Wish},
 };
 
 impl World {
@@ -25,6 +25,7 @@ impl World {
 
     pub(super) fn dial(&mut self, id: ClientId, line: Line, life: u32) {
         let now = self.clock.now();
+        let relay = self.relay_at(&line.relay).filter(|relay| self.relays[relay.0].is_running());
         let client = &mut self.clients[id.0];
         if client.life != life || !client.is_running() {
             return;
@@ -32,14 +33,18 @@ impl World {
         // A line may have been given up, and asked for again, since this dial was planned.
         let Some(wire) = client.lines.get_mut(&line).filter(|wire| wire.dialling) else { return };
         wire.dialling = false;
-        if !client.online || !self.relay.is_running() {
+        let Some(relay) = relay.filter(|_| client.online) else {
             return self.plan_dial(id, line, MINUTE);
-        }
+        };
         let conn = self.network.connect(id, line, now);
         wire.conn = Some(conn);
-        client.enqueue(Event::Connected { role: line.role, address: self.relay.address().clone(), exporter: None });
-        let wishes = self.relay.opened(now, conn);
-        self.grant(wishes);
+        client.enqueue(Event::Connected {
+            role: line.role,
+            address: self.relays[relay.0].address().clone(),
+            exporter: None,
+        });
+        let wishes = self.relays[relay.0].opened(now, conn);
+        self.grant(relay, wishes);
         self.plan_turn(id);
     }
 
@@ -56,9 +61,10 @@ impl World {
     }
 
     pub(super) fn at_relay(&mut self, conn: Conn, bytes: &[u8]) {
-        if self.network.stands(conn) {
-            let wishes = self.relay.received(self.clock.now(), conn, bytes);
-            self.grant(wishes);
+        let relay = self.network.owner(conn).and_then(|(_, line)| self.relay_at(&line.relay));
+        if let Some(relay) = relay {
+            let wishes = self.relays[relay.0].received(self.clock.now(), conn, bytes);
+            self.grant(relay, wishes);
         }
     }
 
@@ -89,7 +95,9 @@ impl World {
         let Some((at_client, at_relay)) = self.network.cut(conn, self.clock.now()) else { return };
         let life = self.clients[client.0].life;
         self.clock.at(at_client, Occurrence::LostAtClient { client, line, conn, life });
-        self.clock.at(at_relay, Occurrence::LostAtRelay { conn, life: self.relay.life });
+        if let Some(relay) = self.relay_at(&line.relay) {
+            self.clock.at(at_relay, Occurrence::LostAtRelay { relay, conn, life: self.relays[relay.0].life });
+        }
     }
 
     pub(super) fn lost_at_client(&mut self, id: ClientId, line: Line, conn: Conn, life: u32) {
@@ -104,7 +112,7 @@ impl World {
         self.plan_turn(id);
     }
 
-    pub(super) fn grant(&mut self, wishes: Vec<Wish>) {
+    pub(super) fn grant(&mut self, id: RelayId, wishes: Vec<Wish>) {
         for wish in wishes {
             match wish {
                 Wish::Send(conn, frame) => {
@@ -115,24 +123,27 @@ impl World {
                 Wish::Close(conn) => self.cut(conn),
             }
         }
-        if self.relay.is_writing() && !self.commit_planned {
-            self.commit_planned = true;
-            self.clock.after(self.chance.between(1, 12), Occurrence::Commit { life: self.relay.life });
+        let relay = &mut self.relays[id.0];
+        if relay.is_writing() && !relay.commit_planned {
+            relay.commit_planned = true;
+            self.clock.after(self.chance.between(1, 12), Occurrence::Commit { relay: id, life: relay.life });
         }
     }
 
-    pub(super) fn commit(&mut self, life: u32) {
-        if life != self.relay.life || !self.relay.is_running() {
+    pub(super) fn commit(&mut self, id: RelayId, life: u32) {
+        let relay = &mut self.relays[id.0];
+        if life != relay.life || !relay.is_running() {
             return;
         }
-        self.commit_planned = false;
+        relay.commit_planned = false;
         if self.chance.one_in(self.faults.relay_crash_one_in) {
             let crash = if self.chance.one_in(2) { Crash::BeforeCommit } else { Crash::AfterCommit };
-            self.stop_relay(crash);
-            return self.clock.after(self.chance.between(SECOND, 10 * MINUTE), Occurrence::RelayStart { life });
+            self.stop_relay_of(id, crash);
+            let after = self.chance.between(SECOND, 10 * MINUTE);
+            return self.clock.after(after, Occurrence::RelayStart { relay: id, life });
         }
         let fails = self.chance.one_in(self.faults.relay_commit_fails_one_in);
-        let wishes = self.relay.commit(self.clock.now(), fails);
-        self.grant(wishes);
+        let wishes = self.relays[id.0].commit(self.clock.now(), fails);
+        self.grant(id, wishes);
     }
 }

@@ -1,25 +1,51 @@
-//! What a test does to the relay, what a relay does that does not keep to its rules, and thefts.
+//! What a test does to relays, what a relay does that does not keep to its rules, and thefts.
 
-use sotto_engine::{Line, Table};
-use sotto_outer::{ReceiveId, RelayFrame};
+use sotto_engine::{
+    Line, Table,
+    record::{OwnMailbox, Record},
+};
+use sotto_outer::{Deliver, MailboxKind, ReceiveId, RelayFrame};
 
-use super::{World, client::ClientId, hostile::Mischief, network::End, relay::Crash, thief::Thief};
+use super::{
+    World,
+    client::ClientId,
+    hostile::Mischief,
+    network::End,
+    relay::{Crash, RelayId},
+    thief::Thief,
+};
 
 impl World {
-    /// Ends the relay's process at once. It stays down.
+    /// Ends the first relay's process at once. It stays down.
     pub fn stop_relay(&mut self, crash: Crash) {
-        self.relay.crash(crash);
-        self.commit_planned = false;
-        for conn in self.network.standing() {
+        self.stop_relay_of(RelayId(0), crash);
+    }
+
+    /// Ends a relay's process at once. It stays down.
+    pub fn stop_relay_of(&mut self, id: RelayId, crash: Crash) {
+        self.relays[id.0].crash(crash);
+        let identity = *self.relays[id.0].address().identity();
+        for conn in self.network.standing_at(&identity) {
             self.cut(conn);
         }
     }
 
-    /// Starts a relay that does not run.
+    /// Starts the first relay, if it does not run.
     pub fn start_relay(&mut self) {
-        if !self.relay.is_running() {
-            self.relay.start();
+        self.start_relay_of(RelayId(0));
+    }
+
+    /// Starts a relay that does not run.
+    pub fn start_relay_of(&mut self, id: RelayId) {
+        if !self.relays[id.0].is_running() {
+            self.relays[id.0].start();
         }
+    }
+
+    /// Ends a relay's process, and nobody ever starts it again.
+    pub fn bury_relay(&mut self, id: RelayId) {
+        self.stop_relay_of(id, Crash::BeforeCommit);
+        self.buried.insert(id);
     }
 
     /// Sets how the relay misbehaves.
@@ -30,12 +56,12 @@ impl World {
     /// Delivers to a client again all that was ever delivered to it, under the old ids or under new ones. Says how much.
     pub fn replay_all(&mut self, id: ClientId, under_new_ids: bool) -> usize {
         let mut count = 0;
-        for mailbox in self.mailboxes(id) {
+        for (line, mailbox) in self.mailboxes(id) {
             for mut deliver in self.hostile.kept(&mailbox).to_vec() {
                 if under_new_ids {
                     deliver.id = self.hostile.fresh_id();
                 }
-                self.inject(id, RelayFrame::Deliver(deliver));
+                self.inject(id, line, RelayFrame::Deliver(deliver));
                 count += 1;
             }
         }
@@ -44,24 +70,41 @@ impl World {
 
     /// Delivers noise to a client, so many envelopes a mailbox.
     pub fn inject_junk(&mut self, id: ClientId, count: usize) {
-        for mailbox in self.mailboxes(id) {
+        for (line, mailbox) in self.mailboxes(id) {
             for _ in 0..count {
                 let junk = self.hostile.junk(mailbox);
-                self.inject(id, RelayFrame::Deliver(junk));
+                self.inject(id, line, RelayFrame::Deliver(junk));
             }
         }
     }
 
-    fn inject(&mut self, id: ClientId, frame: RelayFrame) {
-        let line = Line::reading(*self.relay.address().identity());
+    /// Delivers this to a client through its contact mailboxes, as one does who has the link.
+    pub fn knock(&mut self, id: ClientId, payload: &[u8]) {
+        for (line, mailbox) in self.mailboxes_of_kind(id, MailboxKind::Contact) {
+            let deliver = Deliver { mailbox, id: self.hostile.fresh_id(), payload: payload.to_vec() };
+            self.inject(id, line, RelayFrame::Deliver(deliver));
+        }
+    }
+
+    fn inject(&mut self, id: ClientId, line: Line, frame: RelayFrame) {
         if let Some(conn) = self.clients[id.0].conn(line) {
             self.transmit(conn, frame.encode(), End::Client);
         }
     }
 
-    fn mailboxes(&self, id: ClientId) -> Vec<ReceiveId> {
-        let keys = self.client(id).rows.table(Table::Mailbox).map(|(key, _)| key);
-        keys.map(|key| ReceiveId::try_from(key).expect("a mailbox lies under its receive id")).collect()
+    /// A client's mailboxes, and the lines they are read on.
+    fn mailboxes(&self, id: ClientId) -> Vec<(Line, ReceiveId)> {
+        let kinds = [MailboxKind::Pairwise, MailboxKind::Contact];
+        kinds.into_iter().flat_map(|kind| self.mailboxes_of_kind(id, kind)).collect()
+    }
+
+    fn mailboxes_of_kind(&self, id: ClientId, kind: MailboxKind) -> Vec<(Line, ReceiveId)> {
+        let rows = self.client(id).rows.table(Table::Mailbox).map(|(key, row)| {
+            let id = ReceiveId::try_from(key).expect("a mailbox lies under its receive id");
+            (id, OwnMailbox::from_row(row).expect("a record of the engine reads back"))
+        });
+        let of_kind = rows.filter(|(_, mailbox)| mailbox.kind == kind);
+        of_kind.map(|(id, mailbox)| (Line::reading(*mailbox.relay.identity()), id)).collect()
     }
 
     /// A thief copies all that a client has durably, and listens from now on. Says which thief.

@@ -2,7 +2,7 @@
 //! seed. The same seed makes the same world, to the last byte.
 //!
 //! ```text
-//!  person ─ Intent ─► client: engine + rows ─ frames ─► network ─► relay: core + store in memory
+//!  person ─ Intent ─► client: engine + rows ─ frames ─► network ─► relays: core + store in memory
 //!                        ▲        │ released                │ cut, late        │ crash, failed commit
 //!                        │        ▼                         ▼                  ▼
 //!                      crash    reader: opens every packet, looks for a key used twice
@@ -27,11 +27,11 @@ pub mod relay;
 pub mod rows;
 pub mod thief;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sotto_engine::{ContactId, Line, Ticket, Timestamp};
 use sotto_inner::ContentId;
-use sotto_outer::SendId;
+use sotto_outer::{RelayIdentity, SendId};
 use sotto_relay::core::{Config, Conn};
 
 use chance::Chance;
@@ -42,7 +42,7 @@ pub use hostile::Mischief;
 use network::Network;
 pub use network::Weather;
 use reader::{Reader, Verdict};
-use relay::Relay;
+use relay::{Relay, RelayId};
 use thief::Thief;
 
 /// Something on the agenda.
@@ -57,19 +57,19 @@ enum Occurrence {
     /// A client notices that its line is cut.
     LostAtClient { client: ClientId, line: Line, conn: Conn, life: u32 },
     /// The relay notices that a line is cut.
-    LostAtRelay { conn: Conn, life: u32 },
+    LostAtRelay { relay: RelayId, conn: Conn, life: u32 },
     /// A client works off its events.
     Turn { client: ClientId, life: u32 },
     /// A client wakes at the time it asked for.
     Wake { client: ClientId, life: u32, at: Timestamp },
     /// A client that crashed starts again.
     Start { client: ClientId, life: u32 },
-    /// The relay's store commits.
-    Commit { life: u32 },
-    /// The relay sweeps.
+    /// A relay's store commits.
+    Commit { relay: RelayId, life: u32 },
+    /// All relays sweep.
     Tick,
     /// A relay that crashed starts again.
-    RelayStart { life: u32 },
+    RelayStart { relay: RelayId, life: u32 },
 }
 
 /// The longest line of a story.
@@ -116,16 +116,15 @@ pub struct Released {
     pub verdict: Verdict,
 }
 
-/// Clients, a relay, a network, a clock and chance.
+/// Clients, relays, a network, a clock and chance.
 #[derive(Debug)]
 pub struct World {
     seed: u64,
     clock: Clock<Occurrence>,
     chance: Chance,
     network: Network,
-    relay: Relay,
+    relays: Vec<Relay>,
     clients: Vec<Client>,
-    commit_planned: bool,
     /// What goes wrong by chance.
     pub faults: Faults,
     /// Whose process ends after so many more effects and commits.
@@ -139,6 +138,8 @@ pub struct World {
     pub lossy: bool,
     /// Whether the story is told.
     told: bool,
+    /// Relays that are gone for good.
+    buried: BTreeSet<RelayId>,
     hostile: Hostile,
     thieves: Vec<Thief>,
 }
@@ -156,9 +157,8 @@ impl World {
             clock: Clock::new(),
             chance: Chance::fork(seed, "world", 0),
             network: Network::new(seed),
-            relay: Relay::new(seed, config),
+            relays: vec![Relay::new(seed, RelayId(0), config)],
             clients: Vec::new(),
-            commit_planned: false,
             faults: Faults::default(),
             doomed: None,
             sends: BTreeMap::new(),
@@ -167,6 +167,7 @@ impl World {
             reader: Reader::default(),
             lossy: false,
             told: std::env::var_os("STORY").is_some(),
+            buried: BTreeSet::new(),
             hostile: Hostile::new(seed),
             thieves: Vec::new(),
         };
@@ -184,9 +185,29 @@ impl World {
         self.clock.now()
     }
 
-    /// The relay.
-    pub const fn relay(&self) -> &Relay {
-        &self.relay
+    /// The relay that a world begins with.
+    pub fn relay(&self) -> &Relay {
+        &self.relays[0]
+    }
+
+    /// A relay.
+    pub fn relay_of(&self, id: RelayId) -> &Relay {
+        &self.relays[id.0]
+    }
+
+    /// One more relay, running.
+    pub fn add_relay(&mut self) -> RelayId {
+        let id = RelayId(self.relays.len());
+        self.relays.push(Relay::new(self.seed, id, Config::default()));
+        id
+    }
+
+    fn relay_at(&self, identity: &RelayIdentity) -> Option<RelayId> {
+        self.relays.iter().position(|relay| relay.address().identity() == identity).map(RelayId)
+    }
+
+    fn relay_ids(&self) -> impl Iterator<Item = RelayId> + use<> {
+        (0..self.relays.len()).map(RelayId)
     }
 
     /// A client.
@@ -238,22 +259,24 @@ impl World {
             Occurrence::AtRelay { conn, bytes } => self.at_relay(conn, &bytes),
             Occurrence::AtClient { conn, bytes } => self.at_client(conn, &bytes),
             Occurrence::LostAtClient { client, line, conn, life } => self.lost_at_client(client, line, conn, life),
-            Occurrence::LostAtRelay { conn, life } if life == self.relay.life => {
-                let wishes = self.relay.closed(self.clock.now(), conn);
-                self.grant(wishes);
+            Occurrence::LostAtRelay { relay, conn, life } if life == self.relays[relay.0].life => {
+                let wishes = self.relays[relay.0].closed(self.clock.now(), conn);
+                self.grant(relay, wishes);
             }
             Occurrence::LostAtRelay { .. } => {}
             Occurrence::Turn { client, life } => self.turn(client, life),
             Occurrence::Wake { client, life, at } => self.wake(client, life, at),
             Occurrence::Start { client, life } if life == self.clients[client.0].life => self.start(client),
             Occurrence::Start { .. } => {}
-            Occurrence::Commit { life } => self.commit(life),
+            Occurrence::Commit { relay, life } => self.commit(relay, life),
             Occurrence::Tick => {
-                let wishes = self.relay.tick(self.clock.now());
-                self.grant(wishes);
+                for relay in self.relay_ids() {
+                    let wishes = self.relays[relay.0].tick(self.clock.now());
+                    self.grant(relay, wishes);
+                }
                 self.clock.after(MINUTE, Occurrence::Tick);
             }
-            Occurrence::RelayStart { life } if life == self.relay.life => self.start_relay(),
+            Occurrence::RelayStart { relay, life } if life == self.relays[relay.0].life => self.start_relay_of(relay),
             Occurrence::RelayStart { .. } => {}
         }
     }

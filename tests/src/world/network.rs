@@ -1,9 +1,10 @@
-//! Lines between clients and the relay. A line is ordered and loses nothing until it is cut; a cut loses what was under way,
+//! Lines between clients and relays. A line is ordered and loses nothing until it is cut; a cut loses what was under way,
 //! and each end learns of it in its own time. Nobody is told which.
 
 use std::collections::BTreeMap;
 
 use sotto_engine::Line;
+use sotto_outer::RelayIdentity;
 use sotto_relay::core::Conn;
 
 use super::{chance::Chance, client::ClientId, clock::SECOND};
@@ -92,5 +93,11 @@ impl Network {
     /// All lines that stand.
     pub(super) fn standing(&self) -> Vec<Conn> {
         self.lines.keys().copied().collect()
+    }
+
+    /// The lines of a relay that stand.
+    pub(super) fn standing_at(&self, relay: &RelayIdentity) -> Vec<Conn> {
+        let there = self.lines.iter().filter(|(_, connection)| connection.line.relay == *relay);
+        there.map(|(conn, _)| *conn).collect()
     }
 }

@@ -10,6 +10,10 @@ use sotto_relay::{
 
 use super::chance::Chance;
 
+/// Names a relay in its world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RelayId(pub usize);
+
 /// How a relay's process ends in the middle of its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crash {
@@ -31,6 +35,8 @@ pub struct Relay {
     /// Handed to the store, not yet committed.
     waiting: Vec<(Ticket, Op)>,
     chance: Chance,
+    /// Whether a commit is on the agenda.
+    pub(super) commit_planned: bool,
     /// Counts processes, so that what was meant for one that ended reaches none.
     pub(super) life: u32,
 }
@@ -44,11 +50,12 @@ pub(super) enum Wish {
 
 impl Relay {
     /// A relay with a fresh identity and an empty store, running.
-    pub(super) fn new(seed: u64, config: Config) -> Self {
-        let mut chance = Chance::fork(seed, "relay", 0);
+    pub(super) fn new(seed: u64, id: RelayId, config: Config) -> Self {
+        let mut chance = Chance::fork(seed, "relay", id.0 as u64);
         let secret: [u8; 32] = chance.bytes(32).try_into().expect("32 were asked for");
         let identity = *Identity::from_secret(&secret).public();
-        let address = RelayAddress::new("relay.test", 443, Tls::Own, identity).expect("a plain host and port");
+        let address =
+            RelayAddress::new(&format!("relay{}.test", id.0), 443, Tls::Own, identity).expect("a plain host and port");
         let mut relay = Self {
             secret,
             config,
@@ -57,6 +64,7 @@ impl Relay {
             storage: MemoryStorage::new(),
             waiting: Vec::new(),
             chance,
+            commit_planned: false,
             life: 0,
         };
         relay.start();
@@ -98,6 +106,7 @@ impl Relay {
             Crash::AfterCommit => self.storage.commit(),
         }
         self.core = None;
+        self.commit_planned = false;
     }
 
     pub(super) fn opened(&mut self, now: u64, conn: Conn) -> Vec<Wish> {

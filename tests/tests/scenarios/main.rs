@@ -1,13 +1,17 @@
 //! Stories of clients, a relay and everything between them, each told from one seed: `SEED=81b2 cargo test -p sotto-tests`
 //! replays one with another.
 
+mod address;
 mod checkers;
 mod copies;
 mod faults;
+mod holds;
 mod hostile;
 mod lines;
 mod lock;
 mod meet;
+mod relays;
+mod rotation;
 mod simulate;
 mod talk;
 

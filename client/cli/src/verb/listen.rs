@@ -183,6 +183,8 @@ impl Listener<'_> {
             Happening::CopyNoticed { contact: Some(contact) } => ("device.copied", self.from(contact)?),
             Happening::CopyNoticed { contact: None } => ("device.copied", Map::new()),
             Happening::Verified { contact } => ("contact.verified", self.from(contact)?),
+            Happening::IdentityAccepted { contact } => ("contact.identity_accepted", self.from(contact)?),
+            Happening::AnotherPerson { contact } => ("contact.another_person", self.from(contact)?),
         })
     }
 

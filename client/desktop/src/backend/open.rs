@@ -149,7 +149,9 @@ impl Open {
             | Happening::DevicesChanged { contact }
             | Happening::IdentityConflict { contact }
             | Happening::SessionRepaired { contact }
-            | Happening::Verified { contact } => Some(*contact),
+            | Happening::Verified { contact }
+            | Happening::IdentityAccepted { contact }
+            | Happening::AnotherPerson { contact } => Some(*contact),
             Happening::CopyNoticed { contact } => *contact,
         };
         let Some(chat) = chat else { return };
@@ -220,7 +222,7 @@ impl Open {
         if let Some(account) = self.client.view(|rows| view::account(rows))? {
             self.account = account;
         }
-        let AccountView { root, name, relay } = &self.account;
+        let AccountView { root, name, relay, second: _ } = &self.account;
         Ok(Update::Account(Some(Account {
             id: *root,
             name: name.clone(),

@@ -23,15 +23,30 @@ pub struct Account {
     /// The name told to contacts.
     #[n(3)]
     pub name: String,
-    /// The relay that keeps the mailboxes.
+    /// The relay that keeps the mailboxes, and the only one where strangers find us.
     #[n(4)]
     pub relay: RelayAddress,
-    /// The mailbox for strangers' first messages.
+    /// Another relay that keeps a second mailbox for each contact.
     #[n(5)]
-    pub contact_mailbox: ReceiveId,
-    /// The bundle behind the contact address.
+    pub second: Option<RelayAddress>,
+    /// The contact address; none while it is switched off.
     #[n(6)]
-    pub address: BundleId,
+    pub address: Option<Address>,
+    /// The mailbox for first messages that use a one-time invitation, once there was one.
+    #[n(7)]
+    pub invitations: Option<ReceiveId>,
+}
+
+/// What a contact address is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Address {
+    /// The mailbox for strangers' first messages.
+    #[n(0)]
+    pub mailbox: ReceiveId,
+    /// The bundle that tells it.
+    #[n(1)]
+    pub bundle: BundleId,
 }
 
 /// Tells nothing of what it holds.
@@ -44,6 +59,11 @@ impl std::fmt::Debug for Account {
 impl Account {
     /// The key of the one row.
     pub const KEY: &[u8] = b"account";
+
+    /// The relays of its mailboxes, the preferred one first.
+    pub fn relays(&self) -> impl Iterator<Item = &RelayAddress> {
+        std::iter::once(&self.relay).chain(&self.second)
+    }
 }
 
 impl Record for Account {

@@ -1,10 +1,9 @@
 //! A contact: who, how far, where to write, and how repair stands.
 
 use minicbor::{Decode, Encode};
-use sotto_inner::{DeviceId, Link, MailboxAddress, Manifest};
-use sotto_outer::ReceiveId;
+use sotto_inner::{DeviceId, Link, Manifest};
 
-use super::Record;
+use super::{OurMailboxes, Record, TheirMailboxes};
 use crate::{ContactId, ContactState, Table};
 
 /// One contact. Its key is the root.
@@ -35,12 +34,12 @@ pub struct Contact {
     /// The text that came or goes with the request.
     #[n(7)]
     pub request_text: Option<String>,
-    /// Our mailbox for them.
+    /// Our mailboxes for them.
     #[n(8)]
-    pub own_mailbox: Option<ReceiveId>,
-    /// Their mailbox for us, once they told it.
+    pub ours: OurMailboxes,
+    /// Their mailboxes for us, once they told them.
     #[n(9)]
-    pub peer_mailbox: Option<MailboxAddress>,
+    pub theirs: TheirMailboxes,
     /// The session that seals.
     #[n(10)]
     #[cbor(with = "minicbor::bytes")]
@@ -81,6 +80,30 @@ pub struct Contact {
     /// When the last request was made, Unix seconds.
     #[n(22)]
     pub requested_at: u64,
+    /// Why nothing leaves for them until the person chooses.
+    #[n(23)]
+    pub held: Option<HoldReason>,
+    /// The manifest that contradicts the known one, where that is why.
+    #[n(24)]
+    pub offered: Option<Manifest>,
+    /// The day of the last envelope that opened nowhere, and how many that day.
+    #[n(25)]
+    pub unopenable_day: u64,
+    /// See above.
+    #[n(26)]
+    pub unopenable_today: u32,
+}
+
+/// Why nothing leaves for a contact until the person chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum HoldReason {
+    /// Their devices contradict what was known: someone else may have their account.
+    #[n(0)]
+    IdentityConflict,
+    /// A link that should have led to them again led to someone else.
+    #[n(1)]
+    AnotherPerson,
 }
 
 /// Tells nothing of what it holds.
@@ -102,8 +125,8 @@ impl Contact {
             device: None,
             link: None,
             request_text: None,
-            own_mailbox: None,
-            peer_mailbox: None,
+            ours: OurMailboxes::default(),
+            theirs: TheirMailboxes::default(),
             active: None,
             copied: false,
             unopenable: 0,
@@ -117,6 +140,10 @@ impl Contact {
             bundles_day: 0,
             bundles: 0,
             requested_at: 0,
+            held: None,
+            offered: None,
+            unopenable_day: 0,
+            unopenable_today: 0,
         }
     }
 

@@ -1,8 +1,8 @@
 //! What this profile keeps at its relay: mailboxes and bundles.
 
 use minicbor::{Decode, Encode};
-use sotto_inner::{LinkKind, LinkSecret};
-use sotto_outer::{Lease, MailboxKind, RelayAddress, SendCapability, SendId};
+use sotto_inner::{Link, LinkKind, LinkSecret};
+use sotto_outer::{BundleId, Lease, MailboxKind, RelayAddress, SendCapability, SendId};
 
 use super::{Record, SecretBytes};
 use crate::{ContactId, Table};
@@ -53,6 +53,15 @@ pub struct OwnMailbox {
     /// The lease of this start, until it is confirmed.
     #[n(8)]
     pub new: Option<Lease>,
+    /// Whether an authenticated packet came through it.
+    #[n(9)]
+    pub proven: bool,
+    /// Since when it is replaced by others or unwanted, Unix seconds; absent while it is in use.
+    #[n(10)]
+    pub retired: Option<u64>,
+    /// Whether it takes only what names a one-time invitation.
+    #[n(11)]
+    pub invited_only: bool,
 }
 
 impl Record for OwnMailbox {
@@ -81,6 +90,16 @@ pub struct OwnBundle {
     /// One-time pairs of it whose private halves are still here.
     #[n(5)]
     pub pairs: u32,
+    /// Since when its relay is not ours any more or it is unwanted, Unix seconds; absent while it is in use.
+    #[n(6)]
+    pub retired: Option<u64>,
+}
+
+impl OwnBundle {
+    /// The link that leads to it.
+    pub fn link(&self, root: ContactId, id: &BundleId) -> Link {
+        Link { kind: self.kind, relay: self.relay.clone(), root, bundle: *id, secret: self.secret }
+    }
 }
 
 impl Record for OwnBundle {

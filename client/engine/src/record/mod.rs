@@ -5,6 +5,7 @@
 mod account;
 mod contact;
 mod mailbox;
+mod mailboxes;
 mod message;
 mod outbox;
 mod prekey;
@@ -16,9 +17,10 @@ use zeroize::Zeroizing;
 
 use crate::{RowsError, Table, Value};
 
-pub use account::{Account, CurrentPrekeys};
-pub use contact::Contact;
+pub use account::{Account, Address, CurrentPrekeys};
+pub use contact::{Contact, HoldReason};
 pub use mailbox::{Known, OwnBundle, OwnMailbox};
+pub use mailboxes::{OurMailboxes, TheirMailboxes};
 pub use message::MessageRow;
 pub use outbox::{OutboxRow, Sealed};
 pub use prekey::{PrekeyRow, TagRow};

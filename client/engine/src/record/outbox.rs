@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode, bytes::ByteVec};
 use sotto_inner::ContentId;
-use sotto_outer::EnvelopeId;
+use sotto_outer::{EnvelopeId, RelayIdentity, SendId};
 
 use super::{Record, SecretBytes};
 use crate::{ContactId, Table};
@@ -51,6 +51,12 @@ pub struct Sealed {
     /// Whether the handshake stands in front: then it opens through the mailbox for that alone, and only until the reply.
     #[n(5)]
     pub fronted: bool,
+    /// The mailbox it was sealed for: no other gets the same bytes, or their relays could tell that both belong together.
+    #[n(6)]
+    pub mailbox: SendId,
+    /// The relay of that mailbox.
+    #[n(7)]
+    pub relay: RelayIdentity,
 }
 
 impl OutboxRow {
