@@ -110,7 +110,7 @@ pub(crate) enum Request {
     /// See, accept and decline requests to connect
     #[command(subcommand)]
     Requests(Requests),
-    /// See, verify and block contacts
+    /// See, verify, reconnect and block contacts
     #[command(subcommand)]
     Contact(Contact),
     /// Send a message
@@ -131,10 +131,15 @@ pub(crate) enum Profile {
 }
 
 #[derive(Args, Debug, Deserialize, Serialize)]
+#[group(required = true, multiple = true)]
 pub(crate) struct ProfileSet {
     /// Reach relays through a SOCKS5 proxy, socks5://HOST:PORT, or with none straight
     #[arg(long, value_name = "PROXY")]
-    pub(crate) proxy: String,
+    pub(crate) proxy: Option<String>,
+    /// Keep your mailboxes at this relay; given twice, at both, the first preferred. Your contacts are told
+    #[arg(long = "relay", value_name = "ADDRESS")]
+    #[serde(default)]
+    pub(crate) relays: Vec<String>,
 }
 
 #[derive(Args, Debug, Deserialize, Serialize)]
@@ -145,6 +150,18 @@ pub(crate) struct Invite {
     /// Draw it as a QR code too
     #[arg(long)]
     pub(crate) qr: bool,
+    /// Make your contact address anew and print it; the old link is dead, your contacts stay
+    #[arg(long, conflicts_with = "once")]
+    #[serde(default)]
+    pub(crate) reset: bool,
+    /// Switch your contact address off; one-time invitations go on to work
+    #[arg(long, conflicts_with_all = ["once", "qr", "reset"])]
+    #[serde(default)]
+    pub(crate) off: bool,
+    /// Switch your contact address on again, with a new link
+    #[arg(long, conflicts_with_all = ["once", "reset", "off"])]
+    #[serde(default)]
+    pub(crate) on: bool,
 }
 
 #[derive(Args, Debug, Deserialize, Serialize)]
@@ -187,6 +204,18 @@ pub(crate) enum Contact {
     Verify(Verify),
     /// Take nothing more from someone; they are not told
     Block(Who),
+    /// Go on with someone whose identity changed: what waits is sent, and they are not verified any more
+    AcceptIdentity(Who),
+    /// Use a new link of someone who cannot be reached any more
+    Reconnect(Reconnect),
+}
+
+#[derive(Args, Debug, Deserialize, Serialize)]
+pub(crate) struct Reconnect {
+    /// An id, the first 4 or more of its letters, or a name
+    pub(crate) id: String,
+    /// Their new link
+    pub(crate) link: String,
 }
 
 #[derive(Args, Debug, Deserialize, Serialize)]

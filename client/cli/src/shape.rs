@@ -2,7 +2,9 @@
 
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
-use sotto_driver::{AccountView, ContactId, ContactState, ContactView, ContentId, MessageStatus, MessageView};
+use sotto_driver::{
+    AccountView, ContactId, ContactState, ContactView, ContentId, HoldReason, MessageStatus, MessageView,
+};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
 /// RFC 3339 in UTC, to the millisecond.
@@ -65,6 +67,14 @@ pub(crate) const fn status(status: MessageStatus) -> &'static str {
     }
 }
 
+/// Why nothing leaves for a contact until the person chooses.
+pub(crate) const fn held(reason: HoldReason) -> &'static str {
+    match reason {
+        HoldReason::IdentityConflict => "identity_conflict",
+        HoldReason::AnotherPerson => "another_person",
+    }
+}
+
 pub(crate) fn contact(contact: &ContactView) -> Value {
     json!({
         "id": contact_id(&contact.id),
@@ -73,6 +83,7 @@ pub(crate) fn contact(contact: &ContactView) -> Value {
         "safety_number": contact.safety_number,
         "state": state(contact.state),
         "unread": contact.unread,
+        "held": contact.held.map(held),
     })
 }
 

@@ -16,7 +16,7 @@ use crate::{
 
 pub(super) async fn run(session: &Session<'_>, connect: &Connect, output: &mut Output) -> Result<(), Failure> {
     session.account()?;
-    let link: Link = connect.link.parse().map_err(|error| Failure::user("wrong_link", &sentence(&error), ""))?;
+    let link = parse_link(&connect.link)?;
     let relay = *link.relay.identity();
     let mut changes = session.client.changes();
     let intent = Intent::Connect { link, text: connect.message.clone() };
@@ -36,6 +36,11 @@ pub(super) async fn run(session: &Session<'_>, connect: &Connect, output: &mut O
     let contact = session.contact(&id)?;
     output.item(item(&contact)).await?;
     verdict(session, &contact, &relay)
+}
+
+/// A link as it is typed.
+pub(super) fn parse_link(text: &str) -> Result<Link, Failure> {
+    text.parse().map_err(|error| Failure::user("wrong_link", &sentence(&error), ""))
 }
 
 /// Resolves once the link's relay turned out to be out of reach; never, if it is in reach.

@@ -1,10 +1,10 @@
 //! `contact`: see, verify, block.
 
-use sotto_driver::{ContactView, Intent};
+use sotto_driver::{ContactView, HoldReason, Intent};
 
-use super::Session;
+use super::{Session, connect};
 use crate::{
-    args::{Contact, Verify},
+    args::{Contact, Reconnect, Verify},
     failure::Failure,
     output::{Item, Output},
     shape,
@@ -27,6 +27,23 @@ pub(super) async fn run(session: &Session<'_>, contact: &Contact, output: &mut O
             session.intent(Intent::Block { contact: contact.id }).await?;
             let contact = session.contact(&contact.id)?;
             let human = format!("Nothing more is taken from {}. They are not told.", shape::name_or_id(&contact));
+            output.item(Item::remark(shape::contact(&contact), &human)).await
+        }
+        Contact::AcceptIdentity(who) => {
+            let contact = session.find(&who.id)?;
+            session.intent(Intent::AcceptIdentity { contact: contact.id }).await?;
+            let contact = session.contact(&contact.id)?;
+            let name = shape::name_or_id(&contact);
+            let human =
+                format!("What you wrote to {name} is sent now. Compare safety numbers before you tell secrets.");
+            output.item(Item::remark(shape::contact(&contact), &human)).await
+        }
+        Contact::Reconnect(Reconnect { id, link }) => {
+            let contact = session.find(id)?;
+            let link = connect::parse_link(link)?;
+            session.intent(Intent::Reconnect { contact: contact.id, link }).await?;
+            let contact = session.contact(&contact.id)?;
+            let human = format!("{} is asked to connect again.", shape::name_or_id(&contact));
             output.item(Item::remark(shape::contact(&contact), &human)).await
         }
     }
@@ -63,5 +80,10 @@ async fn verify(session: &Session<'_>, verify: &Verify, output: &mut Output) -> 
 
 fn standing(contact: &ContactView) -> String {
     let verified = if contact.verified { ", verified" } else { "" };
-    format!("{}{verified}", shape::state(contact.state).replace('_', " "))
+    let held = match contact.held {
+        None => "",
+        Some(HoldReason::IdentityConflict) => ", identity changed: nothing is sent until you accept it or block them",
+        Some(HoldReason::AnotherPerson) => ", a link led to someone else: nothing is sent until you accept it",
+    };
+    format!("{}{verified}{held}", shape::state(contact.state).replace('_', " "))
 }

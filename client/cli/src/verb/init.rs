@@ -7,7 +7,7 @@ use sotto_driver::{
 
 use crate::{
     args::{Globals, Init},
-    failure::{Failure, sentence},
+    failure::Failure,
     local,
     output::{Item, Output},
     unlock,
@@ -18,9 +18,7 @@ use crate::{
 const FIRST_CONTACT: std::time::Duration = std::time::Duration::from_secs(15);
 
 pub(crate) async fn run(globals: &Globals, init: Init, output: &mut Output) -> Result<(), Failure> {
-    let relay: RelayAddress = init.relay.parse().map_err(|error| {
-        Failure::user("wrong_address", &sentence(&error), "Copy the whole line that the relay's host gave you.")
-    })?;
+    let relay = profile::parse_relay(&init.relay)?;
     let proxy = init.proxy.as_deref().map(profile::parse_proxy).transpose()?;
     // Before anything is made: a refusal leaves no half profile behind.
     if init.name.is_empty() || init.name.len() > NAME_BYTES_MAX {

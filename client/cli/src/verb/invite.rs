@@ -12,6 +12,18 @@ use crate::{
 };
 
 pub(super) async fn run(session: &Session<'_>, invite: &Invite, output: &mut Output) -> Result<(), Failure> {
+    if invite.off {
+        session.intent(Intent::SwitchAddress { on: false }).await?;
+        let human = "Your contact address is switched off. Whoever has its link finds nobody; your contacts stay, and \
+                     one-time invitations work.";
+        return output.item(Item::remark(json!({ "kind": "address", "on": false }), human)).await;
+    }
+    if invite.on {
+        session.intent(Intent::SwitchAddress { on: true }).await?;
+    }
+    if invite.reset {
+        session.intent(Intent::ResetAddress).await?;
+    }
     let Outcome::Link(link) = session.intent(Intent::Invite { once: invite.once }).await? else {
         return Err(Failure::internal(&"An invitation was answered with something else."));
     };

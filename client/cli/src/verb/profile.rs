@@ -1,7 +1,7 @@
 //! `profile`: what is set for this profile, and setting it.
 
 use serde_json::json;
-use sotto_driver::{AccountView, Intent, ProxyAddress, view};
+use sotto_driver::{AccountView, Intent, ProxyAddress, RelayAddress, view};
 
 use super::Session;
 use crate::{
@@ -17,8 +17,16 @@ const NONE: &str = "none";
 pub(super) async fn run(session: &Session<'_>, profile: &Profile, output: &mut Output) -> Result<(), Failure> {
     match profile {
         Profile::Show => {}
-        Profile::Set(ProfileSet { proxy }) => {
-            session.intent(Intent::SetProxy { proxy: parse_proxy(proxy)? }).await?;
+        Profile::Set(ProfileSet { proxy, relays }) => {
+            // All are read before any is set: a mistyped one changes nothing.
+            let proxy = proxy.as_deref().map(parse_proxy).transpose()?;
+            let relays = relays.iter().map(|relay| parse_relay(relay)).collect::<Result<Vec<_>, _>>()?;
+            if !relays.is_empty() {
+                session.intent(Intent::SetRelays { relays }).await?;
+            }
+            if let Some(proxy) = proxy {
+                session.intent(Intent::SetProxy { proxy }).await?;
+            }
         }
     }
     show(session, output).await
@@ -34,15 +42,25 @@ pub(crate) fn parse_proxy(text: &str) -> Result<Option<ProxyAddress>, Failure> {
     })
 }
 
+/// A relay's address as it is typed.
+pub(crate) fn parse_relay(text: &str) -> Result<RelayAddress, Failure> {
+    text.parse().map_err(|error| {
+        Failure::user("wrong_address", &sentence(&error), "Copy the whole line that the relay's host gave you.")
+    })
+}
+
 async fn show(session: &Session<'_>, output: &mut Output) -> Result<(), Failure> {
-    let AccountView { root, name, relay, .. } = session.account()?;
+    let AccountView { root, name, relay, second } = session.account()?;
+    let second = second.map(|relay| relay.to_string());
     let proxy = session.client.view(|rows| view::proxy(rows))?.map(|proxy| proxy.to_string());
-    let human = format!("{name}\nRelay: {relay}\nProxy: {}", proxy.as_deref().unwrap_or(NONE));
+    let both = second.as_ref().map(|second| format!("\nSecond relay: {second}")).unwrap_or_default();
+    let human = format!("{name}\nRelay: {relay}{both}\nProxy: {}", proxy.as_deref().unwrap_or(NONE));
     let json = json!({
         "profile": session.profile.to_string_lossy(),
         "id": shape::contact_id(&root),
         "name": name,
         "relay": relay.to_string(),
+        "second_relay": second,
         "proxy": proxy,
     });
     output.item(Item::line(json, &human)).await

@@ -22,6 +22,7 @@ pub(super) async fn run(session: &Session<'_>, output: &mut Output) -> Result<()
         "id": shape::contact_id(&account.root),
         "name": account.name,
         "relay": account.relay.to_string(),
+        "second_relay": account.second.as_ref().map(ToString::to_string),
         "proxy": proxy,
         "online": online,
         "waiting": totals.waiting,
@@ -33,9 +34,10 @@ pub(super) async fn run(session: &Session<'_>, output: &mut Output) -> Result<()
         (Some(problem), false) => format!("offline. {problem}"),
         (None, false) => "offline".to_owned(),
     };
+    let both = account.second.map(|second| format!("\nSecond relay: {second}")).unwrap_or_default();
     let through = proxy.map(|proxy| format!("\nProxy: {proxy}")).unwrap_or_default();
     let human = format!(
-        "{}, {standing}\n{} waiting to be delivered, {} unread\nRelay: {}{through}",
+        "{}, {standing}\n{} waiting to be delivered, {} unread\nRelay: {}{both}{through}",
         account.name, totals.waiting, totals.unread, account.relay
     );
     output.item(Item::line(json, &human)).await
