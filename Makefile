@@ -15,9 +15,10 @@ run: ## a relay on this machine, and two people who meet and talk through it
 test: ## formatting, clippy, licences, all tests
 	@tools/test
 
-bench: ## speed of the cryptography and of the relay, each beside its limit
+bench: ## speed of the cryptography, the relay and the client, each beside its limit
 	@. tools/setup.sh && need_packages && need_rust && \
-		cargo bench --locked -p sotto-crypto && cargo bench --locked -p sotto-relay
+		cargo bench --locked -p sotto-crypto && cargo bench --locked -p sotto-relay && \
+		cargo build --locked --release -p sotto-relay && cargo bench --locked -p sotto-tests --bench client
 
 simulate: ## many people, crashes and losses from seeds: make simulate SEEDS=1000
 	@. tools/setup.sh && need_packages && need_rust && \
