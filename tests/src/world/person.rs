@@ -9,7 +9,7 @@ use super::{
     chance::Chance,
     client::ClientId,
     clock::{DAY, HOUR, MINUTE, SECOND},
-    relay::Crash,
+    relay::{Crash, RelayId},
 };
 
 /// All people of a world, as one drawing of what they do next.
@@ -17,6 +17,8 @@ use super::{
 pub struct People {
     chance: Chance,
     clients: Vec<ClientId>,
+    /// Another relay, where there is one, for second mailboxes.
+    second: Option<RelayId>,
     links: Vec<(ClientId, Link)>,
     asked: Vec<(ClientId, Ticket)>,
     written: u64,
@@ -31,7 +33,8 @@ impl People {
         for client in &clients {
             world.set_skew(*client, chance.below(3 * MINUTE));
         }
-        Self { chance, clients, links: Vec::new(), asked: Vec::new(), written: 0 }
+        let second = chance.one_in(2).then(|| world.add_relay());
+        Self { chance, clients, second, links: Vec::new(), asked: Vec::new(), written: 0 }
     }
 
     /// Lets people do so many things, with time between them.
@@ -71,7 +74,8 @@ impl People {
             return;
         }
         match self.chance.below(100) {
-            0..8 => self.invite(world, who),
+            0..6 => self.invite(world, who),
+            6..8 => self.move_house(world, who),
             8..20 => self.connect(world, who),
             20..34 => self.answer_request(world, who),
             34..74 => self.write(world, who),
@@ -128,13 +132,24 @@ impl People {
     }
 
     fn relay(&mut self, world: &mut World) {
-        if world.relay().is_running() {
+        let relay = self.second.filter(|_| self.chance.one_in(2)).unwrap_or(RelayId(0));
+        if world.relay_of(relay).is_running() {
             let crash = if self.chance.one_in(2) { Crash::BeforeCommit } else { Crash::AfterCommit };
-            world.stop_relay(crash);
+            world.stop_relay_of(relay, crash);
         }
         if !self.chance.one_in(3) {
-            world.start_relay();
+            world.start_relay_of(relay);
         }
+    }
+
+    /// Takes a second relay, or leaves it. The first one stays: where a link leads is no matter of chance here.
+    fn move_house(&mut self, world: &mut World, who: ClientId) {
+        let Some(second) = self.second else { return self.invite(world, who) };
+        let mut relays = vec![world.relay().address().clone()];
+        if !self.chance.one_in(4) {
+            relays.push(world.relay_of(second).address().clone());
+        }
+        world.ask(who, Intent::SetRelays { relays });
     }
 
     fn contact(&mut self, world: &World, who: ClientId, states: &[ContactState]) -> Option<sotto_engine::ContactId> {
