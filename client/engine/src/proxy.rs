@@ -62,7 +62,7 @@ impl FromStr for ProxyAddress {
         let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let known = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_');
         let valid = match bracketed {
-            Some(literal) => literal.parse::<std::net::Ipv6Addr>().is_ok(),
+            Some(literal) => literal.parse::<core::net::Ipv6Addr>().is_ok(),
             None => !host.is_empty() && host.len() <= HOST_BYTES_MAX && host.bytes().all(known),
         };
         if !valid {
