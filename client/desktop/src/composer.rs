@@ -121,8 +121,7 @@ fn field(ui: &mut Ui, cx: &Cx<'_>, state: &mut ComposerState, conversation: &Con
         .text_color(colors.text)
         .desired_rows(1)
         .desired_width(f32::INFINITY)
-        .margin(MARGIN)
-        .frame(Frame::NONE)
+        .frame(Frame::NONE.inner_margin(MARGIN))
         .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
     let mut inner = ui.new_child(UiBuilder::new().max_rect(rect));
     inner.set_clip_rect(rect.shrink(1.0).intersect(ui.clip_rect()));
@@ -162,10 +161,10 @@ fn find_enter(events: &[Event], composing: &mut bool) -> Option<usize> {
                 *composing = false;
                 committed = true;
             }
-            Event::Key { key: Key::Enter, pressed: true, modifiers, .. } if modifiers.is_none() => {
-                if !*composing && !committed {
-                    return Some(at);
-                }
+            Event::Key { key: Key::Enter, pressed: true, modifiers, .. }
+                if modifiers.is_none() && !*composing && !committed =>
+            {
+                return Some(at);
             }
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! The conversation pane: who it is with, what is wrong, the timeline, and at the bottom the composer or what has to be
 //! decided first.
 
-use egui::{Align, Align2, Id, Layout, Rect, Role, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use egui::{Align, Align2, Event, Id, Layout, Rect, Role, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 use sotto_driver::{ContactId, ContactState};
 
 use crate::{
@@ -32,6 +32,7 @@ impl ConversationState {
     /// A conversation was chosen: until its rows come, skeletons stand for them.
     pub fn open(&mut self, chat: ContactId, now_secs: f64) {
         self.opening = Some((chat, now_secs));
+        self.composer.focus();
     }
 
     /// Saves what is written and forgets the rest: before a lock, another profile, the end.
@@ -56,6 +57,9 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, state: &mut ConversationState) {
         state.close(cx.actions);
         return nothing_chosen(ui, cx, area);
     };
+    if typed_over_timeline(ui) {
+        state.composer.focus();
+    }
     let mut rest = area;
     header(ui, cx, conversation, state.one_pane, cut_top(&mut rest, cx.theme.sizes.header));
     strips(ui, cx, conversation, &mut rest);
@@ -70,6 +74,12 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, state: &mut ConversationState) {
     if state.opening.is_none() && view.timeline.as_ref().is_some_and(|timeline| timeline.rows.is_empty()) {
         nothing_said(ui, cx, conversation, rest);
     }
+}
+
+/// Who reads and begins to type means the composer.
+fn typed_over_timeline(ui: &Ui) -> bool {
+    ui.memory(|memory| memory.has_focus(timeline::id()))
+        && ui.input(|input| input.events.iter().any(|event| matches!(event, Event::Text(_) | Event::Paste(_))))
 }
 
 fn cut_top(rest: &mut Rect, height: f32) -> Rect {
@@ -283,8 +293,8 @@ fn bottom(
 
 /// Their request: what they wrote, and three answers.
 fn request_bar(ui: &mut Ui, cx: &mut Cx<'_>, conversation: &Conversation, rest: &mut Rect) -> bool {
-    let said = conversation.request_text.as_ref().map_or(String::new(), |text| format!(": “{text}”"));
-    let words = format!("{} wants to talk to you{said}. They see nothing of you until you accept.", conversation.name);
+    let said = conversation.request_text.as_ref().map_or(".".to_owned(), |text| format!(": “{text}”"));
+    let words = format!("{} wants to talk to you{said} They see nothing of you until you accept.", conversation.name);
     let mut ui = bar(ui, cx, &words, true, rest);
     let gap = cx.theme.sizes.space[2];
     let width = (ui.available_width() - 2.0 * gap) / 3.0;
@@ -344,7 +354,7 @@ fn bar(ui: &mut Ui, cx: &Cx<'_>, words: &str, buttons: bool, rest: &mut Rect) ->
 }
 
 /// No conversation is open: the first steps, or a hint.
-fn nothing_chosen(ui: &mut Ui, cx: &mut Cx<'_>, area: Rect) {
+pub(crate) fn nothing_chosen(ui: &mut Ui, cx: &mut Cx<'_>, area: Rect) {
     let first = cx.view.conversations.is_empty();
     let height = if first { 264.0 } else { 96.0 };
     let rect = Rect::from_center_size(area.center(), vec2((area.width() - 48.0).min(320.0), height));

@@ -96,7 +96,9 @@ impl Block {
 
     pub(super) fn paint(&self, painter: &Painter, at: Pos2, color: Color32) {
         match self {
-            Self::Plain(galley) => drop(painter.galley(at, Arc::clone(galley), color)),
+            Self::Plain(galley) => {
+                painter.galley(at, Arc::clone(galley), color);
+            }
             Self::Lines { lines, .. } => {
                 for piece in lines.iter().flatten() {
                     painter.galley(at + piece.at.to_vec2(), Arc::clone(&piece.galley), color);

@@ -47,6 +47,7 @@ impl Frame<'_> {
         let keys = [K::PageUp, K::PageDown, K::Home, K::End, K::ArrowUp, K::ArrowDown, K::Enter];
         let pressed: Vec<K> = self.ui.input(|input| keys.into_iter().filter(|key| input.key_pressed(*key)).collect());
         for key in pressed {
+            self.state.pointed = false;
             match key {
                 K::PageUp => self.scroll_by(page),
                 K::PageDown => self.scroll_by(-page),
@@ -92,13 +93,16 @@ impl Frame<'_> {
         if over.is_some_and(|drawn| drawn.body.is_some()) {
             self.ui.ctx().set_cursor_icon(egui::CursorIcon::Text);
         }
-        let primary = self.ui.input(|input| input.pointer.primary_pressed()) && response.is_pointer_button_down_on();
-        if primary {
+        // A quick click is pressed and let go within one frame.
+        let here = response.is_pointer_button_down_on() || response.clicked();
+        if here && self.ui.input(|input| input.pointer.primary_pressed()) {
             response.request_focus();
+            self.state.pointed = true;
             self.state.cursor = None;
-            let shift = self.ui.input(|input| input.modifiers.shift);
-            self.begin(response.interact_pointer_pos(), drawn, shift);
-        } else if response.dragged_by(egui::PointerButton::Primary) {
+            let (origin, shift) = self.ui.input(|input| (input.pointer.press_origin(), input.modifiers.shift));
+            self.begin(origin, drawn, shift);
+        }
+        if response.dragged_by(egui::PointerButton::Primary) {
             self.extend(response.interact_pointer_pos(), drawn);
         }
         let point = response.interact_pointer_pos().and_then(|at| self.point(at, drawn));

@@ -23,7 +23,7 @@ mod window;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use egui::{Align2, EventFilter, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, EventFilter, Id, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 use sotto_driver::{ContactId, ContentId};
 
 use self::{
@@ -67,6 +67,14 @@ pub struct TimelineState {
     cursor: Option<ContentId>,
     /// The row whose menu is open.
     menu: Option<ContentId>,
+    /// The keyboard came with the pointer: no ring is needed to find it.
+    pointed: bool,
+}
+
+/// The timeline's id, for whoever moves the keyboard.
+#[must_use]
+pub fn id() -> Id {
+    Id::unique("timeline")
 }
 
 impl TimelineState {
@@ -136,8 +144,7 @@ impl Frame<'_> {
     fn run(mut self, cx: &mut Cx<'_>) {
         self.take_over(cx);
         self.look(cx.theme);
-        let id = self.ui.scope_id().with("rows");
-        let response = self.ui.interact(self.area, id, Sense::click_and_drag());
+        let response = self.ui.interact(self.area, id(), Sense::click_and_drag());
         self.name(&response);
         self.move_by_hand(&response, cx);
         self.measure(cx.theme);
@@ -181,7 +188,8 @@ impl Frame<'_> {
                 drawn.push(self.draw_row(cx, response, index));
             }
         }
-        if response.has_focus() && self.state.cursor.is_none() {
+        self.state.pointed &= response.has_focus();
+        if response.has_focus() && self.state.cursor.is_none() && !self.state.pointed {
             focus_ring(self.ui, cx.theme, response, 0.0);
         }
         drawn

@@ -1,0 +1,93 @@
+//! CPU time of the window's thread for a frame while one scrolls through 100,000 messages: logic, layout, tessellation.
+//! Painting is the graphics driver's and is not in it. The goal is 4 ms for 99 of 100 frames.
+//!
+//! Beside it, the limit: the same frames with nothing to scroll.
+
+#![allow(clippy::print_stdout, missing_docs)]
+
+mod fake;
+
+use std::time::Duration;
+
+use egui::{Context, Event, MouseWheelSource, MouseWheelUnit, Pos2, RawInput, Rect, TouchPhase, Vec2, pos2, vec2};
+use fake::Fake;
+use nix::time::{ClockId, clock_gettime};
+use sotto_desktop::{
+    action::Action,
+    conversation::{self, ConversationState},
+    cx::Cx,
+    theme::{self, Theme},
+};
+
+const MESSAGES: usize = 100_000;
+const SIZE: Vec2 = vec2(1120.0, 760.0);
+
+fn main() {
+    // Where tests are run, one frame of each kind shows that it works.
+    let frames = if std::env::args().any(|arg| arg == "--bench") { 3_000 } else { 5 };
+    println!("a frame of the conversation pane, {} x {}, {MESSAGES} messages, {frames} frames", SIZE.x, SIZE.y);
+    for (name, step) in
+        [("at rest", 0.0), ("scrolling up", 90.0), ("scrolling fast", 900.0), ("scrolling down", -400.0)]
+    {
+        let mut desk = Desk::new();
+        if step < 0.0 {
+            (0..frames).for_each(|_| _ = desk.frame(900.0));
+        }
+        (0..10).for_each(|_| _ = desk.frame(0.0));
+        let mut times: Vec<Duration> = (0..frames).map(|_| desk.frame(step)).collect();
+        times.sort_unstable();
+        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+        println!("{name:16} p50 {:6.3} ms   p99 {:6.3} ms   most {:6.3} ms", at(0.5), at(0.99), at(1.0));
+    }
+}
+
+/// A window without a screen.
+struct Desk {
+    ctx: Context,
+    theme: Theme,
+    fake: Fake,
+    state: ConversationState,
+    time: f64,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let (ctx, theme) = (Context::default(), Theme::light());
+        theme::install(&ctx, &theme, false);
+        Self { ctx, theme, fake: Fake::new(MESSAGES), state: ConversationState::default(), time: 0.0 }
+    }
+
+    /// One frame, in which the wheel turns by so many points.
+    fn frame(&mut self, wheel: f32) -> Duration {
+        self.time += 1.0 / 60.0;
+        let mut events = vec![Event::PointerMoved(pos2(500.0, 400.0))];
+        if wheel != 0.0 {
+            events.push(Event::MouseWheel {
+                unit: MouseWheelUnit::Point,
+                delta: vec2(0.0, wheel),
+                phase: TouchPhase::Move,
+                source: MouseWheelSource::Trackpad,
+                modifiers: egui::Modifiers::NONE,
+            });
+        }
+        let screen_rect = Some(Rect::from_min_size(Pos2::ZERO, SIZE));
+        let input = RawInput { screen_rect, time: Some(self.time), events, focused: true, ..RawInput::default() };
+        let mut actions = Vec::new();
+        let begin = cpu_time();
+        let mut output = self.ctx.run_ui(input, |ui| {
+            let mut cx = Cx { view: &self.fake.view, theme: &self.theme, actions: &mut actions };
+            conversation::show(ui, &mut cx, &mut self.state);
+        });
+        let shapes = self.ctx.tessellate(std::mem::take(&mut output.shapes), output.pixels_per_point);
+        let spent = cpu_time() - begin;
+        std::hint::black_box(shapes);
+        output.drop_without_applying_deltas();
+        actions.iter().for_each(|action: &Action| self.fake.apply(action));
+        spent
+    }
+}
+
+/// The CPU time this thread used.
+fn cpu_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("Linux has this clock").into()
+}
