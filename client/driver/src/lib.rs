@@ -41,7 +41,7 @@ pub use options::Options;
 // What a client of the driver speaks in. It depends on no room below.
 pub use sotto_engine::{
     AccountView, AddressView, Change, ContactId, ContactState, ContactView, Happening, HoldReason, Intent, IntentError,
-    JournalEntry, MessageStatus, MessageView, Notice, Outcome, ProxyAddress, ProxyAddressError, RelayProblem,
+    JournalEntry, MessageStatus, MessageView, Notice, Outcome, ProxyAddress, ProxyAddressError, RelayProblem, Remark,
     Timestamp, Totals, view,
 };
 pub use sotto_inner::{

@@ -5,7 +5,7 @@ use sotto_inner::{Body, Content, ContentId, limits::TEXT_BYTES_MAX};
 use crate::{
     ContactId, ContactState, Effect, Happening, IntentError, MessageStatus, Notice, Outcome, Rows, RowsError, Table,
     Ticket,
-    record::{Account, Contact, MessageRow},
+    record::{Account, Contact, MessageRow, Remark},
     work::Work,
 };
 
@@ -85,6 +85,7 @@ impl Work<'_> {
             stored_millis: self.now.0,
             status: MessageStatus::Queued,
             text: text.to_owned(),
+            remark: None,
         })
     }
 
@@ -111,6 +112,7 @@ impl Work<'_> {
             stored_millis: self.now.0,
             status: MessageStatus::Received,
             text: text.to_owned(),
+            remark: None,
         })?;
         if contact.connected() {
             self.effect(Effect::Notify(Notice::Message { chat: contact.root }));
@@ -141,6 +143,25 @@ impl Work<'_> {
         Ok(Ok(()))
     }
 
+    /// Leaves a quiet line in the conversation that something happened to.
+    pub(crate) fn remark(&mut self, happening: &Happening) -> Result<(), RowsError> {
+        let Some((chat, remark)) = remark_of(happening) else { return Ok(()) };
+        let message = MessageRow {
+            chat,
+            id: ContentId::from(self.random()),
+            author: chat,
+            time: self.tick()?,
+            stored_millis: self.now.0,
+            status: MessageStatus::Received,
+            text: String::new(),
+            remark: Some(remark),
+        };
+        let key = message.key();
+        self.save(&key, &message);
+        self.put(Table::MessageIndex, message.id.as_bytes(), key);
+        Ok(())
+    }
+
     /// A message of ours moved on; it never moves back.
     pub(crate) fn message_reached(&mut self, id: &ContentId, status: MessageStatus) -> Result<(), RowsError> {
         let Some((key, mut message)) = self.message(id)? else { return Ok(()) };
@@ -150,6 +171,20 @@ impl Work<'_> {
         message.status = status;
         self.save(&key, &message);
         self.happened(Happening::MessageStatus { chat: message.chat, id: *id, status })
+    }
+}
+
+/// What a conversation says of a happening, if anything.
+fn remark_of(happening: &Happening) -> Option<(ContactId, Remark)> {
+    match happening {
+        Happening::DevicesChanged { contact } => Some((*contact, Remark::DevicesChanged)),
+        Happening::IdentityConflict { contact } => Some((*contact, Remark::IdentityConflict)),
+        Happening::SessionRepaired { contact } => Some((*contact, Remark::SessionRepaired)),
+        Happening::CopyNoticed { contact } => contact.map(|contact| (contact, Remark::CopyNoticed)),
+        Happening::Verified { contact } => Some((*contact, Remark::Verified)),
+        Happening::IdentityAccepted { contact } => Some((*contact, Remark::IdentityAccepted)),
+        Happening::AnotherPerson { contact } => Some((*contact, Remark::AnotherPerson)),
+        Happening::MessageNew { .. } | Happening::MessageStatus { .. } | Happening::Contact { .. } => None,
     }
 }
 

@@ -51,6 +51,7 @@ pub use journal::{Happening, JournalEntry};
 pub use line::{Line, Role};
 pub use proxy::{ProxyAddress, ProxyAddressError};
 pub use record::HoldReason;
+pub use record::Remark;
 pub use rows::{Order, Range, Rows, RowsError, Table, Value};
 pub use step::{Committed, Step};
 pub use view::{AccountView, AddressView, ContactState, ContactView, MessageStatus, MessageView, Totals};

@@ -10,7 +10,7 @@ use sotto_outer::RelayAddress;
 pub use crate::proxy::proxy;
 use crate::{
     ContactId, JournalEntry, Order, Range, Rows, RowsError, Table, Value,
-    record::{Account, Contact, HoldReason, Known, MessageRow, OutboxRow, OwnBundle, Record},
+    record::{Account, Contact, HoldReason, Known, MessageRow, OutboxRow, OwnBundle, Record, Remark},
 };
 
 pub use conversation::{
@@ -159,8 +159,10 @@ pub struct MessageView {
     pub stored_millis: u64,
     /// Where it is.
     pub status: MessageStatus,
-    /// The text.
+    /// The text; empty for a remark.
     pub text: String,
+    /// What happened here, where this is no message of anybody. Only a [`Stretch`] has such.
+    pub remark: Option<Remark>,
 }
 
 /// Tells nothing of what it holds.
@@ -181,7 +183,7 @@ pub struct Totals {
 
 /// Searchable text of a `Table::Message` row, for the full-text index; none if the row has none.
 pub fn message_text(value: &[u8]) -> Option<String> {
-    MessageRow::from_row(value).ok().map(|message| message.text)
+    MessageRow::from_row(value).ok().filter(|message| message.remark.is_none()).map(|message| message.text)
 }
 
 /// The account, once there is one.
@@ -267,6 +269,7 @@ fn message_view(message: MessageRow) -> MessageView {
         stored_millis: message.stored_millis,
         status: message.status,
         text: message.text,
+        remark: message.remark,
     }
 }
 
@@ -285,8 +288,20 @@ pub fn history(
         let Some(key) = rows.get(Table::MessageIndex, before.as_bytes())? else { return Ok(Vec::new()) };
         range.to = Some(key.to_vec());
     }
-    let found = rows.scan(Table::Message, &range, Order::Descending, limit)?;
-    found.iter().rev().map(|(_, row)| message_of_row(row)).collect()
+    let mut messages = Vec::new();
+    while messages.len() < limit {
+        let asked = limit - messages.len();
+        let found = rows.scan(Table::Message, &range, Order::Descending, asked)?;
+        for (key, row) in &found {
+            range.to = Some(key.clone());
+            messages.extend(Some(message_of_row(row)?).filter(|message| message.remark.is_none()));
+        }
+        if found.len() < asked {
+            break;
+        }
+    }
+    messages.reverse();
+    Ok(messages)
 }
 
 /// Journal entries after a sequence, oldest first, at most `limit`.

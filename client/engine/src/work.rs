@@ -130,6 +130,7 @@ impl<'w> Work<'w> {
 
     /// Writes down what happened and tells whoever watches.
     pub(crate) fn happened(&mut self, happening: Happening) -> Result<(), RowsError> {
+        self.remark(&happening)?;
         let sequence = self.count(b"journal")?;
         let entry = JournalEntry { time: self.now.0, happening };
         self.put(Table::Journal, &sequence.to_be_bytes(), sotto_outer::codec::encode(&entry));

@@ -86,6 +86,7 @@ impl Past {
             stored_millis: millis + if own { 0 } else { self.chance.below(5 * SECOND) },
             status: if own { MessageStatus::Delivered } else { MessageStatus::Received },
             text: phrases::text(&mut self.chance),
+            remark: None,
         };
         let key = message.key();
         batch.put(MessageRow::TABLE, &key, message.to_row());

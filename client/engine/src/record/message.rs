@@ -1,4 +1,4 @@
-//! A message of a conversation.
+//! A message of a conversation, or a remark between messages.
 
 use minicbor::{Decode, Encode};
 use sotto_inner::{ContentId, HybridTime};
@@ -28,9 +28,39 @@ pub struct MessageRow {
     /// Where it is.
     #[n(5)]
     pub status: MessageStatus,
-    /// The text.
+    /// The text; empty for a remark.
     #[n(6)]
     pub text: String,
+    /// What happened here, where this is no message of anybody.
+    #[n(7)]
+    pub remark: Option<Remark>,
+}
+
+/// Something quiet that happened to a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Remark {
+    /// They use another set of devices, properly signed.
+    #[n(0)]
+    DevicesChanged,
+    /// Their devices contradict what was known.
+    #[n(1)]
+    IdentityConflict,
+    /// The session was repaired.
+    #[n(2)]
+    SessionRepaired,
+    /// A copy of this profile spoke in its place.
+    #[n(3)]
+    CopyNoticed,
+    /// The safety number was compared.
+    #[n(4)]
+    Verified,
+    /// The person went on with an identity that had changed.
+    #[n(5)]
+    IdentityAccepted,
+    /// A link that should have led to them led to someone else.
+    #[n(6)]
+    AnotherPerson,
 }
 
 /// Tells nothing of what it holds.

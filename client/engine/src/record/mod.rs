@@ -21,7 +21,7 @@ pub use account::{Account, Address, CurrentPrekeys};
 pub use contact::{Contact, HoldReason};
 pub use mailbox::{Known, OwnBundle, OwnMailbox};
 pub use mailboxes::{OurMailboxes, TheirMailboxes};
-pub use message::MessageRow;
+pub use message::{MessageRow, Remark};
 pub use outbox::{OutboxRow, Sealed};
 pub use prekey::{PrekeyRow, TagRow};
 pub use secret::SecretBytes;

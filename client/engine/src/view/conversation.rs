@@ -3,7 +3,9 @@
 
 use sotto_inner::ContentId;
 
-use super::{ContactState, ContactView, MessageStatus, MessageView, contact, contacts, message, message_of_row};
+use super::{
+    ContactState, ContactView, MessageStatus, MessageView, contact, contacts, history, message, message_of_row,
+};
 use crate::{
     ContactId, Order, Range, Rows, RowsError, Table, conversations,
     record::{OutboxRow, Record},
@@ -88,8 +90,7 @@ pub fn conversation(rows: &dyn Rows, id: &ContactId) -> Result<Option<Conversati
 }
 
 fn summary(rows: &dyn Rows, contact: ContactView) -> Result<ConversationView, RowsError> {
-    let last = rows.scan(Table::Message, &Range::prefix(contact.id.as_bytes()), Order::Descending, 1)?;
-    let last = last.first().map(|(_, row)| message_of_row(row)).transpose()?;
+    let last = history(rows, &contact.id, None, 1)?.pop();
     let draft = conversations::draft(rows, &contact.id)?;
     Ok(ConversationView { contact, last, draft })
 }
