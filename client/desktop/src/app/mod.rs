@@ -136,6 +136,10 @@ impl App {
         let over = self.toasts.show(&ctx, &mut Cx { view: &self.view, theme: &self.theme, actions: &mut actions });
         self.view.toasts.retain(|(number, _)| !over.contains(number));
         self.read_escape(&ctx, &mut actions);
+        if !actions.is_empty() {
+            // What is granted after this frame is seen in the next.
+            ctx.request_repaint();
+        }
         for action in actions {
             self.grant(&ctx, action);
         }
@@ -300,6 +304,9 @@ impl App {
             self.view.timeline = None;
         } else {
             self.open = told;
+            if told.is_some() {
+                self.conversation.composer.focus();
+            }
         }
     }
 

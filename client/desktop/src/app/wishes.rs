@@ -23,12 +23,10 @@ impl App {
             Action::Copy(text) => {
                 ctx.copy_text(text.clone());
                 self.view.say(Toast { text: "Copied.".to_owned(), error: false });
-                ctx.request_repaint();
                 return;
             }
             Action::Toast(toast) => {
                 self.view.say(toast.clone());
-                ctx.request_repaint();
                 return;
             }
             Action::Select(chat) => self.choose(ctx, Some(*chat)),
@@ -42,7 +40,6 @@ impl App {
             _ => {}
         }
         self.backend.send(action);
-        ctx.request_repaint();
     }
 
     fn open_dialog(&mut self, dialog: Dialog) {
@@ -53,7 +50,6 @@ impl App {
 
     /// Unwinds one layer: dialog, search, details, conversation.
     fn back(&mut self, ctx: &Context) {
-        ctx.request_repaint();
         if self.dialogs.pop().is_some() {
             if self.dialogs.is_empty() {
                 self.settings = crate::settings::SettingsState::default();
@@ -77,7 +73,11 @@ impl App {
         self.choosing = true;
         self.open = chat;
         match chat {
-            Some(chat) => self.conversation.open(chat, ctx.input(|input| input.time)),
+            Some(chat) => {
+                self.conversation.open(chat, ctx.input(|input| input.time));
+                // Whoever opens a conversation means to write next.
+                self.conversation.composer.focus();
+            }
             None => {
                 self.details = false;
                 self.view.timeline = None;
@@ -111,6 +111,5 @@ impl App {
             }
             Place::Composer => self.conversation.composer.focus(),
         }
-        ctx.request_repaint();
     }
 }

@@ -148,7 +148,7 @@ fn filters(ui: &mut Ui, cx: &mut Cx<'_>, state: &mut ListState) {
     let unread: u64 = cx.view.conversations.iter().map(|conversation| conversation.unread).sum();
     ui.add_space(6.0);
     ui.horizontal(|ui| {
-        ui.add_space(theme.sizes.space[2] - ui.spacing().item_spacing.x);
+        ui.add_space(theme.sizes.space[2]);
         if widgets::chip(ui, theme, "All", !state.unread_only).clicked() {
             state.unread_only = false;
         }
@@ -165,7 +165,10 @@ fn cards(ui: &mut Ui, cx: &mut Cx<'_>, narrow: bool) {
         return;
     }
     let margin = egui::Margin { left: 12, right: 12, top: 0, bottom: 8 };
-    egui::Frame::new().inner_margin(margin).show(ui, |ui| screens::cards(ui, cx));
+    egui::Frame::new().inner_margin(margin).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = cx.theme.sizes.space[1];
+        screens::cards(ui, cx);
+    });
 }
 
 fn rows(ui: &mut Ui, cx: &mut Cx<'_>, state: &mut ListState, narrow: bool) {
@@ -210,6 +213,11 @@ fn nothing(ui: &mut Ui, cx: &mut Cx<'_>, nobody: bool, narrow: bool) {
         return;
     }
     let theme = cx.theme;
+    if nobody && ui.ctx().content_rect().width() < theme.sizes.one_pane {
+        // There is no other pane that could say where to begin.
+        let area = ui.available_rect_before_wrap();
+        return crate::conversation::nothing_chosen(ui, cx, area);
+    }
     ui.add_space(theme.sizes.space[4]);
     let text = if nobody { "Nobody here yet." } else { "Nothing new." };
     widgets::centered(ui, theme, text);

@@ -75,3 +75,52 @@ fn one_line(text: &str) -> String {
 
 /// Wider than any row.
 const CHARS_MAX: usize = 160;
+
+#[cfg(test)]
+mod tests {
+    use sotto_driver::ContactId;
+
+    use super::*;
+    use crate::view::Last;
+
+    fn conversation() -> Conversation {
+        Conversation {
+            id: ContactId::from([7; 32]),
+            name: "Mira".to_owned(),
+            state: ContactState::Connected,
+            verified: false,
+            held: false,
+            unread: 0,
+            last: Some(Last { text: "\n first line\nsecond".to_owned(), time: 0, status: None }),
+            draft: String::new(),
+            typing: false,
+            request_text: None,
+            safety_number: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_row_says_the_first_line_that_says_something() {
+        assert_eq!(of(&conversation()), (" first line".to_owned(), Tone::Plain, None));
+    }
+
+    #[test]
+    fn what_is_wrong_comes_before_everything_else() {
+        let mut held = conversation();
+        (held.held, held.typing) = (true, true);
+        assert_eq!(of(&held).1, Tone::Wrong);
+        held.held = false;
+        assert_eq!(of(&held).0, "typing…");
+        held.state = ContactState::LinkDead;
+        assert_eq!(of(&held).1, Tone::Wrong);
+    }
+
+    #[test]
+    fn a_draft_hides_the_newest_message_unless_it_is_blank() {
+        let mut drafted = conversation();
+        drafted.draft = "  ".to_owned();
+        assert_eq!(of(&drafted).1, Tone::Plain);
+        drafted.draft = "see you".to_owned();
+        assert_eq!(of(&drafted).0, "Draft: see you");
+    }
+}

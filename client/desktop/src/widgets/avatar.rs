@@ -17,9 +17,7 @@ pub fn avatar(ui: &mut Ui, theme: &Theme, name: &str, id: &[u8], size: f32) -> R
 /// The same, drawn over `rect`.
 pub fn paint_avatar(painter: &egui::Painter, theme: &Theme, name: &str, id: &[u8], rect: egui::Rect) {
     let colors = &theme.colors;
-    // Any mapping does that spreads; roots are uniform already.
-    let sum = id.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
-    painter.circle_filled(rect.center(), rect.width() / 2.0, colors.avatars[sum % colors.avatars.len()]);
+    painter.circle_filled(rect.center(), rect.width() / 2.0, colors.avatars[spread(id) % colors.avatars.len()]);
     match name.chars().find(|letter| letter.is_alphanumeric()) {
         Some(letter) => {
             let letter: String = letter.to_uppercase().collect();
@@ -28,6 +26,12 @@ pub fn paint_avatar(painter: &egui::Painter, theme: &Theme, name: &str, id: &[u8
         }
         None => Icon::Person.paint_at(painter, rect.center(), rect.width() * 0.5, colors.on_avatar),
     }
+}
+
+/// FNV-1a, folded: any mapping does whose last bits depend on all of `id`.
+fn spread(id: &[u8]) -> usize {
+    let hash = id.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    (hash ^ (hash >> 16)) as usize
 }
 
 /// How many: 18 high. Nothing for 0.
