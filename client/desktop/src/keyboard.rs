@@ -194,3 +194,91 @@ const ZOOM_STEP: u16 = 10;
 pub const ZOOM_MIN: u16 = 80;
 /// Percent at most.
 pub const ZOOM_MAX: u16 = 200;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use egui::{Event, RawInput};
+    use sotto_driver::ContactState;
+
+    use super::*;
+    use crate::view::Conversation;
+
+    fn person(byte: u8, unread: u64) -> Conversation {
+        Conversation {
+            id: ContactId::from([byte; 32]),
+            name: format!("person {byte}"),
+            state: ContactState::Connected,
+            verified: false,
+            held: false,
+            unread,
+            last: None,
+            draft: String::new(),
+            typing: false,
+            request_text: None,
+            safety_number: String::new(),
+        }
+    }
+
+    fn view() -> View {
+        let conversations = Arc::new(vec![person(1, 0), person(2, 0), person(3, 4), person(4, 0)]);
+        View { conversations, ..View::default() }
+    }
+
+    fn selected(command: Command, open: Option<u8>) -> Option<u8> {
+        match command.wish(&view(), open.map(|byte| ContactId::from([byte; 32]))) {
+            Some(Action::Select(chat)) => Some(chat.as_bytes()[0]),
+            _ => None,
+        }
+    }
+
+    fn pressed_with(modifiers: Modifiers, key: Key) -> Vec<Command> {
+        let ctx = Context::default();
+        let event = Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers };
+        ctx.begin_pass(RawInput { events: vec![event], ..RawInput::default() });
+        let commands = pressed(&ctx);
+        ctx.end_pass().drop_without_applying_deltas();
+        commands
+    }
+
+    #[test]
+    fn the_next_chat_is_the_one_below_and_the_last_has_none() {
+        assert_eq!(selected(Command::Next, Some(1)), Some(2));
+        assert_eq!(selected(Command::Next, Some(4)), None);
+        assert_eq!(selected(Command::Next, None), Some(1));
+        assert_eq!(selected(Command::Previous, None), Some(4));
+    }
+
+    #[test]
+    fn the_next_unread_chat_skips_the_others() {
+        assert_eq!(selected(Command::NextUnread, Some(1)), Some(3));
+        assert_eq!(selected(Command::NextUnread, Some(3)), None);
+        assert_eq!(selected(Command::PreviousUnread, Some(4)), Some(3));
+    }
+
+    #[test]
+    fn a_key_with_shift_is_not_the_one_without() {
+        assert_eq!(pressed_with(ALT, Key::ArrowDown), [Command::Next]);
+        assert_eq!(pressed_with(ALT_SHIFT, Key::ArrowDown), [Command::NextUnread]);
+        assert_eq!(pressed_with(CTRL, Key::Num3), [Command::Nth(2)]);
+        assert_eq!(pressed_with(CTRL_SHIFT, Key::Plus), [Command::ZoomIn]);
+    }
+
+    #[test]
+    fn no_two_commands_share_a_key() {
+        let keys: Vec<_> = BINDINGS.iter().filter_map(|binding| binding.shortcut).collect();
+        for (place, shortcut) in keys.iter().enumerate() {
+            assert!(!keys[..place].contains(shortcut), "{shortcut:?} is there twice");
+        }
+    }
+
+    #[test]
+    fn zoom_stays_between_its_ends() {
+        let mut view = view();
+        view.preferences.zoom = ZOOM_MAX;
+        assert!(matches!(Command::ZoomIn.wish(&view, None), Some(Action::SetZoom(ZOOM_MAX))));
+        view.preferences.zoom = ZOOM_MIN;
+        assert!(matches!(Command::ZoomOut.wish(&view, None), Some(Action::SetZoom(ZOOM_MIN))));
+    }
+}

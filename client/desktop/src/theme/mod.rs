@@ -1,6 +1,8 @@
 //! Colours and sizes by name. View code has no others; a test reads it for literal ones.
 
 mod fonts;
+#[cfg(test)]
+mod lint;
 mod style;
 mod tokens;
 
