@@ -6,7 +6,9 @@
 mod events;
 mod failures;
 mod house;
+mod network;
 mod profile;
 mod relay;
+mod road;
 mod secrecy;
 mod talk;

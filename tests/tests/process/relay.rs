@@ -22,10 +22,16 @@ pub(crate) struct Relay {
 impl Relay {
     /// Makes a relay, and starts it.
     pub(crate) fn new(folder: &Path) -> Self {
-        let data = folder.join("relay");
-        let listen = format!("127.0.0.1:{}", free_port());
+        Self::named(folder, "relay", &format!("127.0.0.1:{}", free_port()), &[])
+    }
+
+    /// The same with a name of its own, where it listens, and further flags.
+    pub(crate) fn named(folder: &Path, name: &str, listen: &str, flags: &[&str]) -> Self {
+        let data = folder.join(name);
         let made = Command::new(binary("sotto-relay"))
-            .args(["init", "--listen", &listen, "--data"])
+            .args(["init", "--listen", listen])
+            .args(flags)
+            .arg("--data")
             .arg(&data)
             .output()
             .unwrap();
@@ -33,7 +39,8 @@ impl Relay {
         // Relays of several tests run at once, and would all count for their hosts at one place.
         let configuration = fs::read_to_string(data.join("relay.toml")).unwrap();
         fs::write(data.join("relay.toml"), configuration.replace("127.0.0.1:9464", "127.0.0.1:0")).unwrap();
-        let mut relay = Self { folder: data, log: folder.join("relay.log"), child: None, address: String::new() };
+        let mut relay =
+            Self { folder: data, log: folder.join(format!("{name}.log")), child: None, address: String::new() };
         relay.start();
         relay
     }

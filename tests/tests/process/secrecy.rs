@@ -17,13 +17,13 @@ const NAMES: [&str; 2] = ["Alexandrine", "Bartholomew"];
 const TEXTS: [&str; 2] = ["the heron stands at the weir", "then bring the blue lantern"];
 
 /// Something that must not be found, and what to call it when it is.
-struct Secret {
+pub(crate) struct Secret {
     what: String,
     bytes: Vec<u8>,
 }
 
 impl Secret {
-    fn new(what: &str, bytes: &[u8]) -> Self {
+    pub(crate) fn new(what: &str, bytes: &[u8]) -> Self {
         Self { what: what.to_owned(), bytes: bytes.to_vec() }
     }
 
@@ -67,7 +67,7 @@ fn find(haystack: &[u8], secrets: &[Secret]) -> Option<(String, usize)> {
 }
 
 #[track_caller]
-fn assert_absent(place: &str, haystack: &[u8], secrets: &[Secret]) {
+pub(crate) fn assert_absent(place: &str, haystack: &[u8], secrets: &[Secret]) {
     if let Some((what, at)) = find(haystack, secrets) {
         let around = &haystack[at.saturating_sub(120)..haystack.len().min(at + 60)];
         panic!("{what} is in {place}: {:?}", String::from_utf8_lossy(around));
@@ -75,7 +75,7 @@ fn assert_absent(place: &str, haystack: &[u8], secrets: &[Secret]) {
 }
 
 /// Names, texts, roots, keys: what no relay may ever have, readable or not.
-fn of_people(profile: &Profile, secrets: &mut Vec<Secret>) {
+pub(crate) fn of_people(profile: &Profile, secrets: &mut Vec<Secret>) {
     let unlock = Unlock::Passphrase(Passphrase::new(profile.passphrase().to_owned()));
     let store = Store::open(profile.folder(), &unlock).unwrap();
     let mut reader = store.reader().unwrap();

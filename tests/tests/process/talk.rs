@@ -15,6 +15,13 @@ pub(crate) fn friends(folder: &Path, relay: &Relay, names: [&str; 2]) -> [Profil
     let [mut alice, mut bob] = names.map(|name| Profile::made(folder, name, relay.address()));
     alice.start_daemon();
     bob.start_daemon();
+    let people = [alice, bob];
+    befriend(&people, names);
+    people
+}
+
+/// The second of two with daemons uses the first one's link, and is accepted.
+pub(crate) fn befriend([alice, bob]: &[Profile; 2], names: [&str; 2]) {
     let link = alice.ok(&["invite", "--once"])[0]["link"].as_str().unwrap().to_owned();
     bob.ok(&["connect", &link, "-m", "may I come in?"]);
     let request = alice.listen(0).next("contact.request");
@@ -23,7 +30,6 @@ pub(crate) fn friends(folder: &Path, relay: &Relay, names: [&str; 2]) -> [Profil
     assert_eq!(listed[0]["text"], "may I come in?");
     alice.ok(&["requests", "accept", names[1]]);
     bob.listen(0).next("contact.connected");
-    [alice, bob]
 }
 
 #[test]
@@ -101,7 +107,7 @@ fn disturb(chance: &mut Chance, relay: &mut Relay, people: &mut [Profile; 2]) {
 }
 
 /// Id, author and text of each message, oldest first.
-fn history(person: &Profile, other: &str) -> Vec<(String, String, String)> {
+pub(crate) fn history(person: &Profile, other: &str) -> Vec<(String, String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let messages = person.ok(&["history", other, "-n", "10000"]);
     messages.iter().map(|m| (text(&m["id"]), text(&m["from"]["name"]), text(&m["body"]["text"]))).collect()
