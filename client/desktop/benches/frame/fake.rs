@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sotto_desktop::{
     action::Action,
-    view::{Anchor, Clock, Conversation, Network, Row, RowKind, Stage, Timeline, View},
+    view::{Anchor, Clock, Conversation, Last, Network, Row, RowKind, Stage, Timeline, View},
 };
 use sotto_driver::{ContactId, ContactState, ContentId, MessageStatus};
 
@@ -13,6 +13,7 @@ pub(crate) const NOON: u64 = 1_736_942_400_000;
 /// Rows of a window, as the real backend hands them out.
 const WINDOW: usize = 200;
 const MINUTE: u64 = 60_000;
+const CONVERSATIONS: u8 = 50;
 
 /// The fake backend.
 pub(crate) struct Fake {
@@ -26,23 +27,10 @@ pub(crate) struct Fake {
 impl Fake {
     /// A conversation of so many messages, shown from its end.
     pub(crate) fn new(count: usize) -> Self {
-        let chat = ContactId::from([9; 32]);
-        let conversation = Conversation {
-            id: chat,
-            name: "Mira Oduya".to_owned(),
-            state: ContactState::Connected,
-            verified: true,
-            held: false,
-            unread: 0,
-            last: None,
-            draft: String::new(),
-            typing: false,
-            request_text: None,
-            safety_number: String::new(),
-        };
+        let conversations = (0..CONVERSATIONS).map(|number| conversation(number, count)).collect();
         let view = View {
             stage: Stage::Open,
-            conversations: Arc::new(vec![conversation]),
+            conversations: Arc::new(conversations),
             network: Network { online: true, ..Network::default() },
             clock: Clock { now: NOON, fixed_offset: Some(0) },
             ..View::default()
@@ -52,9 +40,9 @@ impl Fake {
         fake
     }
 
-    /// Does what the real backend would.
-    pub(crate) fn apply(&mut self, action: &Action) {
-        let Action::MoveWindow(anchor) = action else { return };
+    /// Does what the real backend would. Whether the rows are others now.
+    pub(crate) fn apply(&mut self, action: &Action) -> bool {
+        let Action::MoveWindow(anchor) = action else { return false };
         let half = WINDOW / 2;
         let last = self.count.saturating_sub(WINDOW);
         self.start = match anchor {
@@ -62,6 +50,7 @@ impl Fake {
             Anchor::Around(id) | Anchor::Before(id) | Anchor::After(id) => number(*id).saturating_sub(half).min(last),
         };
         self.hand_out((*anchor == Anchor::Newest).then_some(Anchor::Newest));
+        true
     }
 
     fn hand_out(&mut self, look: Option<Anchor>) {
@@ -77,6 +66,29 @@ impl Fake {
             unread: None,
             look_at: (self.looks, look.unwrap_or(before)),
         });
+    }
+}
+
+fn conversation(number: u8, count: usize) -> Conversation {
+    let names = ["Mira Oduya", "Tomas Iversen", "Jonah Weiss", "Aunt Béa", "Studio keys"];
+    Conversation {
+        id: ContactId::from([number; 32]),
+        name: names[usize::from(number) % names.len()].to_owned(),
+        state: ContactState::Connected,
+        verified: number.is_multiple_of(2),
+        held: false,
+        unread: if number == 0 { 0 } else { u64::from(number % 4) },
+        last: match row(count.saturating_sub(usize::from(number)), count + 1).kind {
+            RowKind::Message { text, .. } => {
+                let text = text.lines().next().unwrap_or_default().to_owned();
+                Some(Last { text, time: NOON - u64::from(number) * 60 * MINUTE, status: None })
+            }
+            RowKind::Notice(_) => None,
+        },
+        draft: String::new(),
+        typing: false,
+        request_text: None,
+        safety_number: String::new(),
     }
 }
 

@@ -13,10 +13,9 @@ use egui::{Context, Event, MouseWheelSource, MouseWheelUnit, Pos2, RawInput, Rec
 use fake::Fake;
 use nix::time::{ClockId, clock_gettime};
 use sotto_desktop::{
-    action::Action,
-    conversation::{self, ConversationState},
-    cx::Cx,
-    theme::{self, Theme},
+    app::App,
+    backend::{Backend, Counterpart},
+    update::Update,
 };
 
 const MESSAGES: usize = 100_000;
@@ -25,7 +24,7 @@ const SIZE: Vec2 = vec2(1120.0, 760.0);
 fn main() {
     // Where tests are run, one frame of each kind shows that it works.
     let frames = if std::env::args().any(|arg| arg == "--bench") { 3_000 } else { 5 };
-    println!("a frame of the conversation pane, {} x {}, {MESSAGES} messages, {frames} frames", SIZE.x, SIZE.y);
+    println!("a frame of the whole window, {} x {}, {MESSAGES} messages, {frames} frames", SIZE.x, SIZE.y);
     for (name, step) in
         [("at rest", 0.0), ("scrolling up", 90.0), ("scrolling fast", 900.0), ("scrolling down", -400.0)]
     {
@@ -44,23 +43,24 @@ fn main() {
 /// A window without a screen.
 struct Desk {
     ctx: Context,
-    theme: Theme,
+    app: App,
+    counterpart: Counterpart,
     fake: Fake,
-    state: ConversationState,
     time: f64,
 }
 
 impl Desk {
     fn new() -> Self {
-        let (ctx, theme) = (Context::default(), Theme::light());
-        theme::install(&ctx, &theme, false);
-        Self { ctx, theme, fake: Fake::new(MESSAGES), state: ConversationState::default(), time: 0.0 }
+        let (ctx, fake) = (Context::default(), Fake::new(MESSAGES));
+        let (backend, counterpart) = Backend::pair();
+        let app = App::with_view(&ctx, backend, fake.view.clone());
+        Self { ctx, app, counterpart, fake, time: 0.0 }
     }
 
     /// One frame, in which the wheel turns by so many points.
     fn frame(&mut self, wheel: f32) -> Duration {
         self.time += 1.0 / 60.0;
-        let mut events = vec![Event::PointerMoved(pos2(500.0, 400.0))];
+        let mut events = vec![Event::PointerMoved(pos2(800.0, 400.0))];
         if wheel != 0.0 {
             events.push(Event::MouseWheel {
                 unit: MouseWheelUnit::Point,
@@ -72,17 +72,17 @@ impl Desk {
         }
         let screen_rect = Some(Rect::from_min_size(Pos2::ZERO, SIZE));
         let input = RawInput { screen_rect, time: Some(self.time), events, focused: true, ..RawInput::default() };
-        let mut actions = Vec::new();
         let begin = cpu_time();
-        let mut output = self.ctx.run_ui(input, |ui| {
-            let mut cx = Cx { view: &self.fake.view, theme: &self.theme, actions: &mut actions };
-            conversation::show(ui, &mut cx, &mut self.state);
-        });
+        let mut output = self.ctx.run_ui(input, |ui| self.app.draw(ui));
         let shapes = self.ctx.tessellate(std::mem::take(&mut output.shapes), output.pixels_per_point);
         let spent = cpu_time() - begin;
         std::hint::black_box(shapes);
         output.drop_without_applying_deltas();
-        actions.iter().for_each(|action: &Action| self.fake.apply(action));
+        while let Ok(action) = self.counterpart.actions.try_recv() {
+            if self.fake.apply(&action) {
+                self.counterpart.tell([Update::Timeline(self.fake.view.timeline.clone())]);
+            }
+        }
         spent
     }
 }

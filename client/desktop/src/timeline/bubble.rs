@@ -214,8 +214,10 @@ impl Pen<'_> {
     }
 
     fn ring(&self, rect: Rect, corners: CornerRadius) {
-        let stroke = Stroke::new(self.theme.sizes.ring, self.theme.colors.focus);
-        self.painter.rect_stroke(rect.expand(self.theme.sizes.ring), corners, stroke, StrokeKind::Inside);
+        let width = self.theme.sizes.ring;
+        let stroke = Stroke::new(width, self.theme.colors.focus);
+        // With a gap, because a bubble may have the ring's colour.
+        self.painter.rect_stroke(rect.expand(2.0 * width), corners + 4, stroke, StrokeKind::Inside);
     }
 }
 

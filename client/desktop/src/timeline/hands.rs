@@ -38,7 +38,6 @@ impl Frame<'_> {
         }
         let exact = points * self.pixels_per_point() + self.state.remainder;
         self.state.remainder = exact - exact.trunc();
-        self.state.wants_newest &= points < 0.0;
         self.state.window.scroll(exact.trunc() as i64);
     }
 

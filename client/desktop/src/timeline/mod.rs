@@ -19,6 +19,8 @@ mod hands;
 mod heights;
 mod rows;
 mod selection;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -148,6 +150,7 @@ impl Frame<'_> {
         self.name(&response);
         self.move_by_hand(&response, cx);
         self.measure(cx.theme);
+        self.state.window.settle();
         let drawn = self.draw(cx, &response);
         self.select(&response, &drawn);
         self.menu(&response, &drawn, cx);

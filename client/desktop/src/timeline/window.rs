@@ -135,6 +135,13 @@ impl<Id: Copy + Eq + Hash> Window<Id> {
         self.close_gap_below();
     }
 
+    /// Holds what is seen first now, so that it is what stands still when something changes.
+    pub(crate) fn settle(&mut self) {
+        if self.hold != Hold::Newest {
+            self.hold_at(self.origin());
+        }
+    }
+
     /// Holds the newest row from now on.
     pub(crate) fn show_newest(&mut self) {
         self.hold = Hold::Newest;
