@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 SEEDS ?= 1000
 
-.PHONY: help run test bench simulate package advisories
+.PHONY: help run test bench simulate measure package advisories
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -23,6 +23,9 @@ bench: ## speed of the cryptography, the relay and the client, each beside its l
 simulate: ## many people, crashes and losses from seeds: make simulate SEEDS=1000
 	@. tools/setup.sh && need_packages && need_rust && \
 		SEEDS=$(SEEDS) cargo test --locked --release -p sotto-tests --test scenarios simulate -- --nocapture
+
+measure: ## start, memory and idle share of the desktop client, empty and with 100,000 messages
+	@tools/measure-desktop
 
 package: ## a Debian package of the desktop client and the command line, in target/
 	@tools/package

@@ -53,6 +53,8 @@ pub struct App {
     details: bool,
     list_width: f32,
     focused: Option<bool>,
+    /// A frame was drawn in which a person can do something.
+    usable: bool,
     list: ListState,
     conversation: ConversationState,
     screens: Screens,
@@ -87,6 +89,7 @@ impl App {
             dialogs: Vec::new(),
             details: false,
             focused: None,
+            usable: false,
             list: ListState::default(),
             conversation: ConversationState::default(),
             screens: Screens::default(),
@@ -143,6 +146,10 @@ impl App {
         for action in actions {
             self.grant(&ctx, action);
         }
+        if !self.usable && self.view.stage != Stage::Starting {
+            self.usable = true;
+            tracing::info!(unix_millis = unix_millis(), "first usable frame");
+        }
     }
 
     fn contents(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
@@ -177,8 +184,9 @@ impl App {
             });
         }
         if let (Some(rect), Some(contact)) = (panes.details, self.open) {
-            if panes.details_over {
-                ui.painter().rect_filled(window.with_max_x(rect.left()), 0.0, colors.scrim.gamma_multiply(0.5));
+            let beside = panes.conversation.filter(|_| panes.details_over).map(|pane| pane.with_max_x(rect.left()));
+            if beside.is_some_and(|beside| covered(ui, beside, colors.scrim.gamma_multiply(0.5))) {
+                cx.act(Action::ToggleDetails);
             }
             pane(ui, "details", rect, colors.background, |ui| details::show(ui, &mut cx, contact));
             border(ui, rect, colors.border);
@@ -288,8 +296,7 @@ impl App {
         if self.view.clock.fixed_offset.is_some() {
             return;
         }
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.view.clock.now = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.view.clock.now = unix_millis();
         if self.view.timeline.is_some() {
             ctx.request_repaint_after(Calendar::new(&self.view.clock).until_midnight());
         }
@@ -361,6 +368,12 @@ fn pane(ui: &mut Ui, name: &str, rect: Rect, fill: Color32, contents: impl FnOnc
     });
 }
 
+/// Darkens what lies beside something on top, and takes its clicks. Answers whether there was one.
+fn covered(ui: &Ui, rect: Rect, color: Color32) -> bool {
+    ui.painter().rect_filled(rect, 0.0, color);
+    ui.interact(rect, Id::unique("beside the details"), Sense::CLICK).clicked()
+}
+
 /// A line at the left of a pane.
 fn border(ui: &Ui, rect: Rect, color: Color32) {
     let x = ui.painter().round_to_pixel_center(rect.left());
@@ -381,4 +394,9 @@ const LINK_LOOKED_AT_MAX: usize = 4096;
 /// Kept here so that wishes and window agree on how a window is closed.
 fn close(ctx: &Context) {
     ctx.send_viewport_cmd(ViewportCommand::Close);
+}
+
+fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
