@@ -4,8 +4,10 @@ mod fonts;
 #[cfg(test)]
 mod lint;
 mod style;
+mod system;
 mod tokens;
 
 pub use fonts::{mono, regular, semibold};
 pub use style::install;
+pub use system::use_system_fonts;
 pub use tokens::{Colors, Sizes, Theme};
