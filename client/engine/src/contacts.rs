@@ -129,22 +129,22 @@ impl Work<'_> {
                 return Ok(());
             }
             Answer::Info(_) | Answer::Done | Answer::Denied | Answer::Refused { reason: _ } | Answer::Subscribed(_) => {
-                return Ok(());
+                return if first { Ok(()) } else { self.ask_again(contact) };
             }
         };
         let bundle = match sotto_crypto::open_bundle(&link, &bundle, self.now.secs()) {
             Ok(bundle) => bundle,
-            Err(_) if !first => return Ok(()),
+            Err(_) if !first => return self.ask_again(contact),
             // Its owner has been away for more than a month: nobody's forgery.
             Err(PeerMisbehaved::Expired) => return self.enter(&mut contact, ContactState::LinkDead),
             Err(_) => return self.enter(&mut contact, ContactState::LinkForged),
         };
         if !self.check_manifest(&mut contact, bundle.manifest())? {
-            return if first { self.enter(&mut contact, ContactState::LinkForged) } else { Ok(()) };
+            return if first { self.enter(&mut contact, ContactState::LinkForged) } else { self.ask_again(contact) };
         }
         let device = self.device_keys(&account)?;
         let Ok(initiated) = sotto_crypto::initiate(self.rng, &account.manifest, &device, &bundle, &link) else {
-            return if first { self.enter(&mut contact, ContactState::LinkForged) } else { Ok(()) };
+            return if first { self.enter(&mut contact, ContactState::LinkForged) } else { self.ask_again(contact) };
         };
         contact.name = bundle.name().to_owned();
         contact.device = Some(bundle.device());
@@ -165,6 +165,15 @@ impl Work<'_> {
             self.send_hello(&account, &mut contact)?;
         }
         self.seal_anew(contact)
+    }
+
+    /// A bundle for a request that stands was refused: the next is asked for in its turn. One lie of a relay ends no request.
+    fn ask_again(&mut self, mut contact: Contact) -> Result<()> {
+        contact.attempts += 1;
+        contact.requested_at = self.now.secs();
+        self.save_contact(&contact);
+        self.set_timer(self.now.plus_secs(request_wait(&contact)), &Timer::Request(contact.root));
+        Ok(())
     }
 
     fn send_hello(&mut self, account: &Account, contact: &mut Contact) -> Result<()> {
