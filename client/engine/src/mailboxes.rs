@@ -18,6 +18,9 @@ use crate::{
     work::Work,
 };
 
+/// The least between two notices of a copy.
+const COPY_TOLD_SECS: u64 = 86_400;
+
 impl Work<'_> {
     /// Draws a mailbox and asks the relay for it as soon as it is online.
     pub(crate) fn new_mailbox(
@@ -187,8 +190,18 @@ impl Work<'_> {
     fn on_copy_noticed(&mut self, mailbox: &OwnMailbox) -> Result<(), RowsError> {
         match mailbox.contact {
             Some(contact) => self.repair_after_copy(&contact),
-            None => self.happened(Happening::CopyNoticed { contact: None }),
+            None => self.tell_copy(),
         }
+    }
+
+    /// Of contact mailboxes a copy is told once a day: a relay may say so at every turn.
+    fn tell_copy(&mut self) -> Result<(), RowsError> {
+        let now = self.now.secs();
+        if now.saturating_sub(self.counter(b"copy-told")?) < COPY_TOLD_SECS {
+            return Ok(());
+        }
+        self.set_counter(b"copy-told", now);
+        self.happened(Happening::CopyNoticed { contact: None })
     }
 
     /// Deletes a mailbox here and, when its relay is online, there.
