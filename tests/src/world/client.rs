@@ -47,6 +47,7 @@ pub struct Client {
     pub(super) life: u32,
     tickets: u64,
     pub(super) seen: Seen,
+    pub(super) said: Said,
 }
 
 /// What carries a line.
@@ -75,6 +76,15 @@ pub struct Seen {
     pub problems: Vec<RelayProblem>,
 }
 
+/// How many commands a client has let go to relays, through all its lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Acknowledgements of envelopes.
+    pub acks: u64,
+    /// Everything else.
+    pub others: u64,
+}
+
 /// How a turn ended.
 pub(super) enum Turn {
     /// Durable; these effects are free to go.
@@ -101,6 +111,7 @@ impl Client {
             life: 0,
             tickets: 0,
             seen: Seen::default(),
+            said: Said::default(),
         }
     }
 
@@ -137,6 +148,11 @@ impl Client {
     /// What it has shown.
     pub const fn seen(&self) -> &Seen {
         &self.seen
+    }
+
+    /// What it has said.
+    pub const fn said(&self) -> Said {
+        self.said
     }
 
     /// What its own clock reads when the world's reads `now`.

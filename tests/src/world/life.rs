@@ -59,6 +59,8 @@ impl World {
             line.role
         );
         let now = self.clock.now();
+        let said = &mut self.clients[id.0].said;
+        *(if matches!(command, Command::Ack(_)) { &mut said.acks } else { &mut said.others }) += 1;
         match command {
             Command::Create(create) => self.reader.made(create),
             Command::Send(send) => {

@@ -2,13 +2,14 @@
 //! and crashes.
 
 use sotto_engine::{Event, Line};
-use sotto_outer::RelayFrame;
+use sotto_outer::{ClientFrame, Command, RelayFrame};
 use sotto_relay::core::Conn;
 
 use super::{
     Occurrence, World,
     client::ClientId,
     clock::{MINUTE, SECOND},
+    hostile::Twisted,
     network::End,
     relay::{Crash, RelayId, Wish},
 };
@@ -62,6 +63,9 @@ impl World {
 
     pub(super) fn at_relay(&mut self, conn: Conn, bytes: &[u8]) {
         let relay = self.network.owner(conn).and_then(|(_, line)| self.relay_at(&line.relay));
+        if let Some(lie) = self.hostile.answer_falsely(bytes) {
+            return self.transmit(conn, lie.encode(), End::Client);
+        }
         if let Some(relay) = relay {
             let wishes = self.relays[relay.0].received(self.clock.now(), conn, bytes);
             self.grant(relay, wishes);
@@ -116,8 +120,14 @@ impl World {
         for wish in wishes {
             match wish {
                 Wish::Send(conn, frame) => {
-                    for frame in self.hostile.twist(conn, frame) {
+                    let Twisted { out, acknowledged } = self.hostile.twist(conn, frame);
+                    for frame in out {
                         self.transmit(conn, frame.encode(), End::Client);
+                    }
+                    if let Some(ack) = acknowledged {
+                        let bytes = ClientFrame { request: 0, command: Command::Ack(ack) }.encode();
+                        let wishes = self.relays[id.0].received(self.clock.now(), conn, &bytes);
+                        self.grant(id, wishes);
                     }
                 }
                 Wish::Close(conn) => self.cut(conn),

@@ -4,12 +4,12 @@ use sotto_engine::{
     Line, Table,
     record::{OwnMailbox, Record},
 };
-use sotto_outer::{Deliver, MailboxKind, ReceiveId, RelayFrame};
+use sotto_outer::{Bundle, Deliver, MailboxKind, ReceiveId, RelayFrame};
 
 use super::{
     World,
     client::ClientId,
-    hostile::Mischief,
+    hostile::{Again, Mischief},
     network::End,
     relay::{Crash, RelayId},
     thief::Thief,
@@ -54,10 +54,10 @@ impl World {
     }
 
     /// Delivers to a client again all that was ever delivered to it, under the old ids or under new ones. Says how much.
-    pub fn replay_all(&mut self, id: ClientId, under_new_ids: bool) -> usize {
+    pub fn replay_all(&mut self, id: ClientId, order: Again, under_new_ids: bool) -> usize {
         let mut count = 0;
         for (line, mailbox) in self.mailboxes(id) {
-            for mut deliver in self.hostile.kept(&mailbox).to_vec() {
+            for mut deliver in self.hostile.kept_again(&mailbox, order) {
                 if under_new_ids {
                     deliver.id = self.hostile.fresh_id();
                 }
@@ -66,6 +66,47 @@ impl World {
             }
         }
         count
+    }
+
+    /// Delivers into each mailbox of a client all that was ever delivered into any other, theirs or somebody else's.
+    pub fn replay_elsewhere(&mut self, id: ClientId) -> usize {
+        let mut count = 0;
+        for (line, mailbox) in self.mailboxes(id) {
+            for deliver in self.hostile.kept_elsewhere(&mailbox) {
+                self.inject(id, line, RelayFrame::Deliver(Deliver { mailbox, ..deliver }));
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// The payloads that were ever delivered to the mailboxes of a client.
+    pub fn kept_payloads(&self, id: ClientId) -> Vec<Vec<u8>> {
+        let kept = self.mailboxes(id).into_iter().flat_map(|(_, mailbox)| self.hostile.kept(&mailbox).to_vec());
+        kept.map(|deliver| deliver.payload).collect()
+    }
+
+    /// Delivers a payload into every mailbox of a client.
+    pub fn inject_payload(&mut self, id: ClientId, payload: &[u8]) {
+        for (line, mailbox) in self.mailboxes(id) {
+            let deliver = Deliver { mailbox, id: self.hostile.fresh_id(), payload: payload.to_vec() };
+            self.inject(id, line, RelayFrame::Deliver(deliver));
+        }
+    }
+
+    /// Gives this out in place of every bundle from now on, or the true ones again.
+    pub fn forge_bundles(&mut self, forged: Option<Bundle>) {
+        self.hostile.forged = forged;
+    }
+
+    /// Every bundle that was asked for, as an honest relay answers, oldest first.
+    pub fn bundles(&self) -> &[Bundle] {
+        &self.hostile.bundles
+    }
+
+    /// Envelopes that were dropped and said to be there.
+    pub const fn dropped(&self) -> u64 {
+        self.hostile.dropped
     }
 
     /// Delivers noise to a client, so many envelopes a mailbox.

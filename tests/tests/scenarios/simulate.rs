@@ -62,7 +62,7 @@ fn live(seed: u64) {
             reorder_one_in: rate(20),
             withhold_one_in: rate(40),
             replay_one_in: rate(20),
-            junk_one_in: 0,
+            ..Mischief::default()
         });
     }
     people.live(&mut world, 150);
