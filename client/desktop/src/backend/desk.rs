@@ -114,10 +114,11 @@ impl Desk {
     /// Serves the window until it is gone, then closes the profile.
     pub(super) async fn run(mut self) {
         self.tell([Update::Preferences(self.preferences.clone())]);
-        self.begin();
+        // Before anything else: a new profile is proposed the relay of the link.
         if let Some(link) = self.setup.link.take() {
             self.preview_opened(&link);
         }
+        self.begin();
         loop {
             match self.next().await {
                 Input::Action(action) => self.act(action).await,
@@ -255,12 +256,10 @@ impl Desk {
     async fn end_tasks(&mut self) {
         self.tasks.abort_all();
         while let Some(ended) = self.tasks.join_next().await {
-            match ended {
-                Ok(Done::Opened(Ok(client)) | Done::Unlocked(Ok(client)) | Done::Created(Ok((client, _)), _)) => {
-                    client.close().await;
-                }
-                // A locked profile's watch ends when it is dropped.
-                Ok(_) | Err(_) => {}
+            // A locked profile's watch ends when it is dropped.
+            if let Ok(Done::Opened(Ok(client)) | Done::Unlocked(Ok(client)) | Done::Created(Ok((client, _)), _)) = ended
+            {
+                client.close().await;
             }
         }
         self.searching = false;

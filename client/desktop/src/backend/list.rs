@@ -116,7 +116,7 @@ fn conversation(found: ConversationView) -> Conversation {
         name: contact.name,
         state: contact.state,
         verified: contact.verified,
-        held: false,
+        held: contact.held.is_some(),
         unread: contact.unread,
         last: last.map(preview),
         draft,

@@ -13,6 +13,8 @@ mod open;
 mod picture;
 mod settings;
 mod setup;
+#[cfg(test)]
+mod stories;
 mod trouble;
 mod why;
 mod window;
@@ -149,7 +151,9 @@ mod tests {
         let (backend, counterpart) = Backend::pair();
         let repaints = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&repaints);
-        backend.wake_with(move || drop(count.fetch_add(1, Ordering::Relaxed)));
+        backend.wake_with(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
         let toast = || Update::Toast(Toast { text: "hello".to_owned(), error: false });
         counterpart.tell([]);
         assert_eq!(repaints.load(Ordering::Relaxed), 0);

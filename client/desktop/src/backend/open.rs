@@ -10,8 +10,8 @@ use std::{
 };
 
 use sotto_driver::{
-    AccountView, Change, Client, ClientError, ContactId, ContentId, Happening, Health, IntentError, Notice, RelayState,
-    SlotKind, view,
+    AccountView, AddressView, Change, Client, ClientError, ContactId, ContentId, Happening, Health, IntentError,
+    Notice, RelayAddress, RelayState, SlotKind, view,
 };
 use tokio::sync::{broadcast, watch};
 
@@ -219,18 +219,24 @@ impl Open {
     }
 
     fn read_account(&mut self) -> Result<Update, ClientError> {
-        if let Some(account) = self.client.view(|rows| view::account(rows))? {
+        let (account, address, proxy) =
+            self.client.view(|rows| Ok((view::account(rows)?, view::address_state(rows)?, view::proxy(rows)?)))?;
+        if let Some(account) = account {
             self.account = account;
         }
-        let AccountView { root, name, relay, second: _ } = &self.account;
         Ok(Update::Account(Some(Account {
-            id: *root,
-            name: name.clone(),
-            relays: vec![relay.to_string()],
-            proxy: self.client.view(|rows| view::proxy(rows))?.map(|proxy| proxy.to_string()),
-            address_on: true,
+            id: self.account.root,
+            name: self.account.name.clone(),
+            relays: self.relays().map(ToString::to_string).collect(),
+            proxy: proxy.map(|proxy| proxy.to_string()),
+            address_on: address != Some(AddressView::Off),
             has_passphrase: self.slots.contains(&SlotKind::Passphrase),
         })))
+    }
+
+    /// Our relays, the preferred one first.
+    fn relays(&self) -> impl Iterator<Item = &RelayAddress> {
+        std::iter::once(&self.account.relay).chain(&self.account.second)
     }
 
     /// What may be put away, once there is something to lose.
@@ -264,14 +270,14 @@ impl Open {
         } else if health.relays.values().any(failed) {
             self.was_offline = true;
         }
-        let relay = &self.account.relay;
-        let state = health.relays.get(relay.identity()).map_or_else(String::new, standing);
+        let state = |relay: &RelayAddress| health.relays.get(relay.identity()).map_or_else(String::new, standing);
+        let relays = self.relays().map(|relay| (relay.authority(), state(relay))).collect();
         Ok(Network {
             online: !self.was_offline,
             waiting: self.client.view(|rows| view::totals(rows))?.waiting,
             problem: health.problem().filter(|_| self.was_offline).map(sentence),
             storage: health.storage.as_ref().map(sentence),
-            relays: vec![(relay.authority(), state)],
+            relays,
         })
     }
 }

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use sotto_driver::{
-    Client, ClientError, ContactId, ContentId, MessageStatus, MessageView,
+    Client, ClientError, ContactId, ContentId, MessageStatus, MessageView, Remark,
     view::{self, Stretch},
 };
 
@@ -139,13 +139,30 @@ impl Window {
 }
 
 fn row(message: MessageView, known: &BTreeMap<ContentId, &Row>) -> Row {
-    let MessageView { id, time, status, text, .. } = message;
+    let MessageView { id, time, status, text, remark, .. } = message;
     let before = known.get(&id);
-    let kind = match before.map(|row| &row.kind) {
-        Some(RowKind::Message { text: same, .. }) if **same == *text => Arc::clone(same),
-        _ => text.into(),
+    let kind = match (remark, before.map(|row| &row.kind)) {
+        (Some(remark), _) => RowKind::Notice(notice(remark).to_owned()),
+        (None, Some(RowKind::Message { text: same, .. })) if **same == *text => message_kind(status, Arc::clone(same)),
+        (None, _) => message_kind(status, text.into()),
     };
-    let kind = RowKind::Message { own: status != MessageStatus::Received, status, text: kind };
     let revision = before.map_or(0, |row| row.revision + u32::from(row.kind != kind));
     Row { id, revision, time: time.millis(), kind }
+}
+
+fn message_kind(status: MessageStatus, text: Arc<str>) -> RowKind {
+    RowKind::Message { own: status != MessageStatus::Received, status, text }
+}
+
+/// What a quiet line says.
+const fn notice(remark: Remark) -> &'static str {
+    match remark {
+        Remark::DevicesChanged => "They use another set of devices now.",
+        Remark::IdentityConflict => "Their devices contradict what was known: someone else may have their account.",
+        Remark::SessionRepaired => "The encryption repaired itself. Nothing needs doing.",
+        Remark::CopyNoticed => "A copy of this profile was used elsewhere, so the keys were made anew.",
+        Remark::Verified => "You compared the safety number, and it matched.",
+        Remark::IdentityAccepted => "You went on with their changed identity. It is not verified.",
+        Remark::AnotherPerson => "A link that should have led to them led to someone else.",
+    }
 }
