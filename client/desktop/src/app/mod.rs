@@ -120,10 +120,18 @@ impl App {
             self.follow_timeline();
         }
         if self.view.stage != Stage::Open {
-            self.dialogs.clear();
-            self.details = false;
-            self.settings = SettingsState::default();
+            self.forget();
         }
+    }
+
+    /// A profile that is not open leaves nothing behind that was typed or chosen in it.
+    fn forget(&mut self) {
+        self.dialogs.clear();
+        (self.open, self.choosing, self.details) = (None, false, false);
+        self.list = ListState::default();
+        self.conversation = ConversationState::default();
+        self.palette = PaletteState::default();
+        self.settings = SettingsState::default();
     }
 
     /// Draws one frame over the whole of `ui` and applies what was wished for in it.

@@ -31,7 +31,11 @@ impl App {
             }
             Action::Select(chat) => self.choose(ctx, Some(*chat)),
             Action::Deselect => self.choose(ctx, None),
-            Action::Lock | Action::SwitchProfile(_) | Action::NewProfile => self.put_down(),
+            Action::Lock | Action::SwitchProfile(_) | Action::NewProfile => {
+                self.put_down();
+                crate::widgets::wipe_undo(ctx, crate::composer::id());
+                crate::widgets::wipe_undo(ctx, crate::list::search_id());
+            }
             // Seen at once: the backend keeps them, and says them again.
             Action::SetTheme(theme) => self.view.preferences.theme = *theme,
             Action::SetZoom(percent) => self.view.preferences.zoom = *percent,

@@ -223,6 +223,8 @@ fn nothing(ui: &mut Ui, cx: &mut Cx<'_>, nobody: bool, narrow: bool) {
     widgets::centered(ui, theme, text);
 }
 
-fn search_id() -> Id {
+/// Where the search field keeps its cursor.
+#[must_use]
+pub fn search_id() -> Id {
     Id::unique("search everything")
 }
