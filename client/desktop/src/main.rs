@@ -55,15 +55,17 @@ fn run(args: Args) -> Result<(), String> {
         Ok(Box::new(App::new(&cc.egui_ctx, backend)))
     };
     // The app goes with the window, and the backend with it: the profile is closed when this returns.
-    eframe::run_native("Sotto", options, Box::new(made))
-        .map_err(|error| format!("The window could not be opened: {error}\nIs there a display? sotto-cli works without one."))
+    eframe::run_native("Sotto", options, Box::new(made)).map_err(|error| {
+        format!("The window could not be opened: {error}\nIs there a display? sotto-cli works without one.")
+    })
 }
 
 fn setup(args: Args) -> Result<Setup, String> {
     let Args { profile, relay, proxy, link } = args;
     let missing = "There is no home folder to keep a profile in. Give --profile DIR.";
     let profile = profile.or_else(default_profile).ok_or(missing)?;
-    let profile = std::path::absolute(profile).map_err(|error| format!("The profile's folder is no path ({error})."))?;
+    let profile =
+        std::path::absolute(profile).map_err(|error| format!("The profile's folder is no path ({error})."))?;
     let mut setup = Setup::new(profile);
     setup.preferences = platform::preferences();
     setup.passphrase = std::env::var("SOTTO_PASSPHRASE").ok().map(Into::into);
