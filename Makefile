@@ -9,8 +9,8 @@ SEEDS ?= 1000
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-run: ## a relay on this machine, and two people who meet and talk through it
-	@tools/run-demo
+run: ## a relay on this machine and the desktop client on it; without a display, two people who talk by the command line
+	@tools/run
 
 test: ## formatting, clippy, licences, all tests
 	@tools/test
