@@ -11,7 +11,7 @@ use sotto_desktop::{
     backend::{Backend, Setup, notify},
     platform, theme,
 };
-use sotto_driver::platform::default_profile;
+use sotto_driver::{ProxyAddress, platform::default_profile};
 
 /// Private messages through a relay that sees only bytes that look random.
 #[derive(Parser)]
@@ -23,9 +23,9 @@ struct Args {
     /// The relay proposed to a new profile: sotto://…
     #[arg(long, value_name = "ADDRESS")]
     relay: Option<String>,
-    /// The proxy proposed to a new profile: socks5://HOST:PORT
+    /// Reach relays through a SOCKS5 proxy, from the first connection on; the profile keeps it: socks5://HOST:PORT
     #[arg(long, value_name = "PROXY")]
-    proxy: Option<String>,
+    proxy: Option<ProxyAddress>,
     /// A link someone gave you: https://RELAY/i#… or sotto:…
     link: Option<String>,
 }

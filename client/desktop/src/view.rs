@@ -68,6 +68,10 @@ pub struct FirstRun {
     pub keyring: bool,
     /// The relay that is proposed: from the command line, or from the link that was opened.
     pub relay: Option<String>,
+    /// The relay that is proposed is that of whoever gave the link: nobody else has named it.
+    pub relay_of_link: bool,
+    /// The proxy that is proposed: from the command line.
+    pub proxy: Option<String>,
     /// Whether the profile is being made.
     pub busy: bool,
     /// Why it was not made.

@@ -38,9 +38,18 @@ impl Desk {
     }
 
     pub(super) fn first_run(&self, keyring: bool, trouble: Option<Trouble>) {
-        let proposed = || self.preview.as_ref().map(|link| link.relay.to_string());
-        let relay = self.setup.relay.clone().or_else(proposed);
-        self.tell([Update::Stage(Stage::FirstRun(FirstRun { keyring, relay, busy: false, trouble }))]);
+        self.tell([Update::Stage(Stage::FirstRun(FirstRun { keyring, trouble, ..self.proposed() }))]);
+    }
+
+    /// What is proposed to a new profile.
+    fn proposed(&self) -> FirstRun {
+        let of_link = self.preview.as_ref().map(|link| link.relay.to_string());
+        FirstRun {
+            relay_of_link: self.setup.relay.is_none() && of_link.is_some(),
+            relay: self.setup.relay.clone().or(of_link),
+            proxy: self.setup.proxy.as_ref().map(ToString::to_string),
+            ..FirstRun::default()
+        }
     }
 
     /// Makes a profile in the folder at hand.
@@ -61,8 +70,7 @@ impl Desk {
                 mistyped("the passphrase is empty", "Several words that belong together nowhere are a good one.");
             return self.first_run(keyring, Some(trouble));
         }
-        let relay = Some(relay.to_owned());
-        self.tell([Update::Stage(Stage::FirstRun(FirstRun { keyring, relay, busy: true, trouble: None }))]);
+        self.tell([Update::Stage(Stage::FirstRun(FirstRun { keyring, busy: true, ..self.proposed() }))]);
         if let Held::Unfinished(client) = &self.held {
             let client = Arc::clone(client);
             return self.make_account(client, newcomer).await;
@@ -121,14 +129,19 @@ impl Desk {
 
     fn open_with(&mut self, text: Option<SecretText>) {
         let options = self.options();
-        let unlock = move || text.map_or(Unlock::Keyring, typed);
+        let unlock = move || text.clone().map_or(Unlock::Keyring, typed);
         match std::mem::replace(&mut self.held, Held::Nothing) {
             Held::Locked(locked, _) => {
                 let runtime = Handle::current();
                 self.elsewhere(move || Done::Unlocked(runtime.block_on(locked.unlock(&unlock())).map_err(Box::new)));
             }
             Held::Nothing | Held::Unfinished(_) | Held::Open(_) => {
-                self.elsewhere(move || Done::Opened(Client::open(&options, &unlock())));
+                let proxy = self.proxy_due.clone().filter(|_| self.profile == self.setup.profile);
+                let runtime = Handle::current();
+                self.elsewhere(move || {
+                    let ready = proxy.map_or(Ok(()), |proxy| runtime.block_on(set_proxy(&options, &unlock(), proxy)));
+                    Done::Opened(ready.and_then(|()| Client::open(&options, &unlock())))
+                });
             }
         }
     }
@@ -154,6 +167,9 @@ impl Desk {
             Ok(client) => Arc::new(client),
             Err(error) => return self.not_opened(&error),
         };
+        if self.profile == self.setup.profile {
+            self.proxy_due = None;
+        }
         match client.view(|rows| view::account(rows)) {
             Ok(Some(_)) => self.enter(client),
             Ok(None) => {
@@ -276,6 +292,14 @@ impl Desk {
         }
         self.tell([Update::Preferences(self.preferences.clone())]);
     }
+}
+
+/// Sets the proxy of a profile that dials nobody meanwhile: whoever opens it next reaches no relay around it.
+async fn set_proxy(options: &Options, unlock: &Unlock, proxy: ProxyAddress) -> Result<(), ClientError> {
+    let client = Client::open(&Options { network: false, ..options.clone() }, unlock)?;
+    let set = client.intent(Intent::SetProxy { proxy: Some(proxy) }).await;
+    client.close().await;
+    set.map(drop)
 }
 
 /// What was typed into the first screen, as it must be.

@@ -10,7 +10,9 @@
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
-use sotto_driver::{Client, ClientError, ContactId, Link, Locked, RecoveryKey, SlotKind, Store, StoreError};
+use sotto_driver::{
+    Client, ClientError, ContactId, Link, Locked, ProxyAddress, RecoveryKey, SlotKind, Store, StoreError,
+};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
@@ -35,6 +37,8 @@ pub(super) struct Desk {
     pub(super) preferences: Preferences,
     /// The profile that is shown.
     pub(super) profile: PathBuf,
+    /// What the command line's profile is reached through, until it was opened once: then its settings say.
+    pub(super) proxy_due: Option<ProxyAddress>,
     pub(super) held: Held,
     /// Work under way elsewhere, all of it for the profile that is shown.
     tasks: JoinSet<Done>,
@@ -97,6 +101,7 @@ impl Desk {
         let preferences = setup.preferences.as_deref().map(Preferences::load).unwrap_or_default();
         Self {
             profile: setup.profile.clone(),
+            proxy_due: setup.proxy.clone(),
             setup,
             counterpart,
             preferences,

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use sotto_driver::ProxyAddress;
+
 use super::notify::Notification;
 use crate::action::SecretText;
 
@@ -19,8 +21,8 @@ pub struct Setup {
     pub preferences: Option<PathBuf>,
     /// The relay proposed to a new profile.
     pub relay: Option<String>,
-    /// The proxy proposed to a new profile.
-    pub proxy: Option<String>,
+    /// The proxy through which the profile at hand is reached from its first connection on; it is proposed to new ones.
+    pub proxy: Option<ProxyAddress>,
     /// A link that was opened with the program.
     pub link: Option<String>,
     /// What opens the profile without asking.

@@ -435,3 +435,42 @@ fn profiles_are_changed_and_a_link_that_was_opened_is_marked() {
     );
     assert!(Path::new(&bob.folder.path().join("profile/store")).metadata().is_err());
 }
+
+#[test]
+fn a_proxy_of_the_command_line_comes_before_the_first_connection() {
+    let relay = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    relay.set_nonblocking(true).unwrap();
+    let identity = *Identity::from_secret(&[7; 32]).public();
+    let port = relay.local_addr().unwrap().port();
+    let address = RelayAddress::new("127.0.0.1", port, Tls::Off, identity).unwrap().to_string();
+    // Nobody listens there once this line is over.
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let proxy = format!("socks5://{proxy}");
+
+    // A new profile is proposed it, visibly.
+    let mut first = Person::begin(TempDir::new().unwrap(), |setup| setup.proxy = Some(proxy.parse().unwrap()));
+    first.until(
+        "a proxy proposed",
+        |view| matches!(&view.stage, Stage::FirstRun(first) if first.proxy.as_deref() == Some(proxy.as_str())),
+    );
+    drop(first);
+
+    // A profile that knew of none has it before its relay is dialled.
+    let mut person = Person::begin(TempDir::new().unwrap(), |setup| setup.network = false);
+    person.until("the first screen", |view| matches!(view.stage, Stage::FirstRun(_)));
+    person.backend.send(Action::CreateProfile {
+        name: "Alice".to_owned(),
+        relay: address,
+        passphrase: Some(passphrase()),
+        proxy: None,
+    });
+    person.until("an open profile", |view| view.account.as_ref().is_some_and(|account| account.proxy.is_none()));
+    let mut person = Person::begin(person.end(), |setup| setup.proxy = Some(proxy.parse().unwrap()));
+    person.until("the lock screen", |view| matches!(view.stage, Stage::Locked(_)));
+    person.backend.send(Action::Unlock(Some(passphrase())));
+    person.until("the proxy", |view| {
+        view.account.as_ref().is_some_and(|account| account.proxy.as_deref() == Some(proxy.as_str()))
+    });
+    person.until("a proxy that is not there", |view| !view.network.online);
+    assert_eq!(relay.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "dialled around the proxy");
+}

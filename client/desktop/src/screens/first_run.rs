@@ -17,6 +17,9 @@ use crate::{
     widgets::{self, Field, Kind},
 };
 
+/// Said over a relay that came with a link.
+const OF_LINK: &str = "Your relay. This is the one in the link you opened, chosen by whoever gave it to you";
+
 /// What is being entered.
 #[derive(Default)]
 pub(super) struct FirstRunState {
@@ -24,7 +27,8 @@ pub(super) struct FirstRunState {
     name: String,
     /// As typed; none while the proposed one stands.
     relay: Option<String>,
-    proxy: String,
+    /// As typed; none while the proposed one stands.
+    proxy: Option<String>,
     /// Whether the relay and the proxy are shown.
     network: bool,
     passphrase: secret::PassphraseState,
@@ -116,13 +120,17 @@ fn name(ui: &mut Ui, cx: &mut Cx<'_>, first: &FirstRun, state: &mut FirstRunStat
     }
 }
 
-/// The relay where none is proposed; else behind a link, with the proxy.
+/// The relay where nobody who is trusted proposed one; else behind a link, with the proxy. A proxy that is proposed is seen.
 fn network(ui: &mut Ui, cx: &mut Cx<'_>, first: &FirstRun, state: &mut FirstRunState) -> bool {
     let theme = cx.theme;
     let mut done = false;
-    let open = state.network || first.relay.is_none() || state.relay_error.is_some();
-    if open {
-        widgets::caption(ui, theme, "Your relay, as its host gave it to you");
+    let all = state.network || first.proxy.is_some();
+    if all || first.relay.is_none() || first.relay_of_link || state.relay_error.is_some() {
+        let whose = match (&state.relay, first.relay_of_link) {
+            (typed, true) if typed.is_none() || *typed == first.relay => OF_LINK,
+            _ => "Your relay, as its host gave it to you",
+        };
+        widgets::caption(ui, theme, whose);
         let relay = state.relay.get_or_insert_with(|| first.relay.clone().unwrap_or_default());
         let field = Field {
             id: egui::Id::unique("relay"),
@@ -134,13 +142,14 @@ fn network(ui: &mut Ui, cx: &mut Cx<'_>, first: &FirstRun, state: &mut FirstRunS
         };
         done |= entered(&widgets::field(ui, theme, field));
     }
-    if state.network {
+    if all {
         widgets::caption(ui, theme, "A SOCKS5 proxy, if you need one");
+        let proxy = state.proxy.get_or_insert_with(|| first.proxy.clone().unwrap_or_default());
         let field = Field {
             id: egui::Id::unique("proxy"),
             label: "Proxy",
             hint: "socks5://127.0.0.1:9050",
-            text: &mut state.proxy,
+            text: proxy,
             password: false,
             error: None,
         };
@@ -202,7 +211,7 @@ fn passphrase(ui: &mut Ui, cx: &mut Cx<'_>, first: &FirstRun, state: &mut FirstR
 
 fn create(cx: &mut Cx<'_>, first: &FirstRun, state: &mut FirstRunState, passphrase: Option<SecretText>) {
     let relay = state.relay.as_deref().or(first.relay.as_deref()).unwrap_or_default();
-    let proxy = state.proxy.trim();
+    let proxy = state.proxy.as_deref().or(first.proxy.as_deref()).unwrap_or_default().trim();
     cx.act(Action::CreateProfile {
         name: state.name.trim().to_owned(),
         relay: relay.trim().to_owned(),
@@ -220,4 +229,26 @@ pub(super) fn emblem(ui: &mut Ui, cx: &Cx<'_>) {
     ui.painter().rect_filled(rect, CornerRadius::same((side / 2.0) as u8), theme.colors.accent);
     let font = semibold((side * 0.42).round());
     ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, "S", font, theme.colors.on_accent);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{theme::Theme, view::View};
+
+    #[test]
+    fn what_is_proposed_is_used_unless_something_else_is_typed() {
+        let (view, theme, mut actions) = (View::default(), Theme::light(), Vec::new());
+        let proxy = "socks5://127.0.0.1:9050";
+        let first = FirstRun { proxy: Some(proxy.to_owned()), ..FirstRun::default() };
+        for (typed, used) in
+            [(None, Some(proxy)), (Some("socks5://[::1]:1"), Some("socks5://[::1]:1")), (Some(""), None)]
+        {
+            let mut state = FirstRunState { proxy: typed.map(str::to_owned), ..FirstRunState::default() };
+            let mut cx = Cx { view: &view, theme: &theme, actions: &mut actions };
+            create(&mut cx, &first, &mut state, None);
+            let Some(Action::CreateProfile { proxy, .. }) = actions.pop() else { panic!("nothing was asked for") };
+            assert_eq!(proxy.as_deref(), used);
+        }
+    }
 }
