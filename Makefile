@@ -4,13 +4,16 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 SEEDS ?= 1000
 
-.PHONY: help run test bench simulate measure package advisories
+.PHONY: help run desktop-demo test bench simulate measure package advisories
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## a relay on this machine and the desktop client on it; without a display, two people who talk by the command line
 	@tools/run
+
+desktop-demo: ## two people install it, meet and talk, by real key presses without a screen; pictures in target/
+	@tools/desktop-demo
 
 test: ## formatting, clippy, licences, all tests
 	@tools/test
