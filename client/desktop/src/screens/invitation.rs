@@ -88,11 +88,17 @@ pub(super) fn link_box(ui: &mut Ui, cx: &Cx<'_>, invitation: Option<&Invitation>
         widgets::dim(ui, theme, "Making your link…");
         return;
     };
-    widgets::qr(ui, theme, &invitation.qr, CODE);
+    widgets::qr(ui, theme, &invitation.qr, whole_modules(invitation.qr.size));
     shown(ui, cx, &invitation.link);
     if !invitation.usable {
         widgets::dim(ui, theme, "It works once your relay is reached.");
     }
+}
+
+/// About [`CODE`], so that each module, those of the quiet zone too, has a whole number of points.
+fn whole_modules(size: usize) -> f32 {
+    let modules = size as f32 + 8.0;
+    modules * (CODE / modules).round().max(2.0)
 }
 
 /// The link in a box that looks like a field, its end cut off; copying gives the whole.

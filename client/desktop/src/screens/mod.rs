@@ -19,10 +19,12 @@ mod verify;
 
 pub use cards::cards;
 
+use tracing::debug;
+
 use crate::{
     action::{Action, Dialog},
     cx::Cx,
-    view::Stage,
+    view::{Stage, View},
 };
 
 /// What is being entered.
@@ -37,6 +39,8 @@ pub struct Screens {
     passphrase: secret::PassphraseState,
     /// The dialog that was drawn last.
     drawn: Option<Dialog>,
+    /// The screen that was drawn last.
+    screen: &'static str,
     /// Whether the present preview has opened its dialog already.
     previewed: bool,
 }
@@ -48,23 +52,40 @@ impl Screens {
         if !matches!(view.stage, Stage::Locked(_)) {
             self.unlock = unlock::UnlockState::default();
         }
+        if view.stage != Stage::Open && self.drawn.is_some() {
+            self.forget(None);
+        }
+        if view.stage == Stage::Open && self.first_run.take_made() {
+            self.ready.begin();
+        }
+        self.note(view);
         match &view.stage {
             // The background alone: it is over before anything could be read.
             Stage::Starting => {}
             Stage::FirstRun(first_run) => first_run::show(ui, cx, first_run, &mut self.first_run),
             Stage::Locked(locked) => unlock::show(ui, cx, locked, &mut self.unlock),
             Stage::Broken(trouble) => broken::show(ui, cx, trouble),
-            Stage::Open => {
-                if self.first_run.take_made() {
-                    self.ready.begin();
-                }
-                if !self.ready.is_due() {
-                    return false;
-                }
-                ready::show(ui, cx, &mut self.ready);
-            }
+            Stage::Open if self.ready.is_due() => ready::show(ui, cx, &mut self.ready),
+            Stage::Open => return false,
         }
         true
+    }
+
+    /// Tells the log which screen comes, for whoever waits for it; nothing that is on it.
+    fn note(&mut self, view: &View) {
+        let screen = match &view.stage {
+            Stage::Starting => "starting",
+            Stage::FirstRun(_) => "first run",
+            Stage::Locked(_) => "locked",
+            Stage::Broken(_) => "broken",
+            Stage::Open if !self.ready.is_due() => "window",
+            Stage::Open if view.invitation.is_some() => "ready",
+            Stage::Open => "nearly ready",
+        };
+        if self.screen != screen {
+            self.screen = screen;
+            debug!(screen, "drawn");
+        }
     }
 
     /// Draws the dialog if it is one of these. To be called in each frame of an open profile, also without a dialog: what was
@@ -77,6 +98,8 @@ impl Screens {
             self.follow_link(cx);
             return false;
         };
+        // What is looked at here need not open a dialog once this one is put away.
+        self.previewed = cx.view.preview.is_some();
         match dialog {
             Dialog::AddContact => add_contact::show(ctx, cx, &mut self.add_contact),
             Dialog::Invitation => invitation::show(ctx, cx, &mut self.invitation),
@@ -101,6 +124,11 @@ impl Screens {
         if let Some(Dialog::Verify(contact)) = open {
             cx.act(Action::Compare(Some(*contact)));
         }
+        self.forget(open);
+    }
+
+    /// Forgets what dialogs held; `open` is the one that is drawn now.
+    fn forget(&mut self, open: Option<&Dialog>) {
         self.add_contact = add_contact::AddContactState::default();
         self.invitation = invitation::InvitationState::default();
         self.verify = verify::VerifyState::default();

@@ -7,6 +7,9 @@ use crate::theme::Theme;
 
 /// The card's widest and highest.
 const CARD: Vec2 = vec2(400.0, 620.0);
+/// What toasts need under the card; in a lower window they lie on it.
+const TOASTS: f32 = 72.0;
+const LOW: f32 = 600.0;
 /// Between the card's edge and what is in it.
 const PADDING: i8 = 32;
 /// A button's height.
@@ -27,7 +30,8 @@ impl Page {
         ui.painter().rect_filled(window, CornerRadius::ZERO, theme.colors.rail);
         let [_, _, gap, margin, ..] = theme.sizes.space;
         let padding = f32::from(PADDING);
-        let card = Rect::from_center_size(window.center(), CARD.min(window.size() - Vec2::splat(2.0 * gap)));
+        let around = if window.height() < LOW { window } else { window.with_max_y(window.bottom() - TOASTS) };
+        let card = Rect::from_center_size(around.center(), CARD.min(around.size() - Vec2::splat(2.0 * gap)));
         ui.painter().rect(
             card,
             theme.sizes.radius[2],
