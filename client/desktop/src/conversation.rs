@@ -356,7 +356,7 @@ fn bar(ui: &mut Ui, cx: &Cx<'_>, words: &str, buttons: bool, rest: &mut Rect) ->
 /// No conversation is open: the first steps, or a hint.
 pub(crate) fn nothing_chosen(ui: &mut Ui, cx: &mut Cx<'_>, area: Rect) {
     let first = cx.view.conversations.is_empty();
-    let height = if first { 264.0 } else { 96.0 };
+    let height = if first { 264.0 } else { 128.0 };
     let rect = Rect::from_center_size(area.center(), vec2((area.width() - 48.0).min(320.0), height));
     let mut ui = child(ui, rect, "nothing");
     ui.vertical_centered(|ui| {
