@@ -6,7 +6,7 @@ use rand::rngs::SysRng;
 use rand_core::{Rng as _, UnwrapErr};
 use sotto_engine::Line;
 
-/// The names of this process. Each is random, belongs to one line, and is never written down.
+/// The names for one proxy. Each is random, belongs to one line, and is never written down.
 #[derive(Default)]
 pub(crate) struct Isolation {
     names: BTreeMap<Line, String>,

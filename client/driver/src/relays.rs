@@ -3,6 +3,8 @@
 //! A task may have dialled again before the engine has heard that the old connection is gone. So frames of connections
 //! that the engine was not told of are dropped, and what the engine sends goes to the connection it was last told of.
 //!
+//! The engine judges whether a connection leads to the relay; its task is told of each that does, and closes the others.
+//!
 //! Nothing is dialled before it was said through which proxy, or through none.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,8 +68,13 @@ impl Relays {
     }
 
     /// Ends every task; those that are asked for after this are dialled through the proxy, or straight.
+    ///
+    /// The ends are without a goodbye: it would leave by the way that is left. And every line takes a new name, or two proxies
+    /// could compare notes.
     pub(crate) fn use_proxy(&mut self, proxy: Option<&ProxyAddress>) {
+        self.lines.values().for_each(|known| known.task.cut());
         self.drop_tasks();
+        self.isolation = Isolation::default();
         self.way = match proxy.map(|proxy| Proxy::new(proxy.host(), proxy.port())) {
             None => Some(Way::Straight),
             Some(Ok(proxy)) => Some(Way::Through(proxy)),
@@ -187,6 +194,11 @@ impl Relays {
         let Some(known) = self.lines.get_mut(&line) else { return };
         // What nobody reads on has nothing to catch up with.
         known.caught_up = line.role == Role::Sending;
+        if verdict.is_ok()
+            && let Some(connection) = known.speaks
+        {
+            known.task.proven(connection);
+        }
         known.state = match verdict {
             Ok(()) => RelayState::Online { caught_up: false, unanswered: 0 },
             Err(problem) => RelayState::Refused(problem),

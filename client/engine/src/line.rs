@@ -1,5 +1,5 @@
 //! A line: one connection to one relay for one purpose. What we read and what we send leave on different ones, so that the
-//! relay is not told by its connections alone who talks with whom. [REL-24]
+//! relay is not told by its connections alone who talks with whom. [REL-29]
 
 use sotto_outer::{Command, RelayIdentity};
 

@@ -19,8 +19,10 @@ const YOUNG_DEATHS_MAX: u32 = 2;
 /// The times by which a task goes; tests have their own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
-    /// A connection that stood this long forgets the failures before it, and a trial that lived this long is used.
+    /// A proven connection that stood this long forgets the failures before it, and a trial that lived this long is used.
     pub(crate) lasted: Duration,
+    /// How long the proof of who the relay is may take.
+    pub(crate) proof: Duration,
     /// How long long poll is used before a WebSocket is tried again; it doubles with each trial that fails.
     pub(crate) trial: Duration,
     /// The longest that can grow to.
@@ -33,6 +35,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             lasted: Duration::from_secs(5),
+            proof: Duration::from_secs(20),
             trial: Duration::from_secs(600),
             trial_max: Duration::from_secs(4 * 3_600),
             woken: Duration::from_secs(6),

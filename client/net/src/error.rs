@@ -55,6 +55,9 @@ pub enum NetError {
         "the server at this address is not the relay it should be: nothing was sent to it. Compare the address with its source"
     )]
     WrongPin,
+    /// It did not prove that it is the relay, or not in time.
+    #[error("what answers at this address does not prove that it is the relay; it is tried again, and elsewhere")]
+    Unproven,
     /// A certificate of the public web that does not hold.
     #[error("the relay's certificate does not hold: {0}. Nothing was sent to it")]
     CertificateRefused(String),
@@ -118,6 +121,7 @@ impl NetError {
             Self::NotAProxy => "not_a_proxy",
             Self::TlsFailed(_) => "tls_failed",
             Self::WrongPin => "wrong_pin",
+            Self::Unproven => "unproven",
             Self::CertificateRefused(_) => "certificate_refused",
             Self::NotARelay(_) => "not_a_relay",
             Self::Overloaded { .. } => "overloaded",

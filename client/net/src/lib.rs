@@ -12,7 +12,8 @@
 //! let relay = sotto_net::RelayTask::spawn(sotto_net::TaskNumber(1), address, route, events);
 //! while let Some(event) = inbox.recv().await {
 //!     if let sotto_net::What::Connected { .. } = event.what {
-//!         relay.close(event.connection); // and it dials again after a back-off
+//!         // Told within 20 s that the relay proved who it is, the connection stays.
+//!         relay.proven(event.connection);
 //!     }
 //! }
 //! relay.stop().await;
@@ -25,8 +26,11 @@ mod connection;
 mod dial;
 mod error;
 mod long_poll;
+mod places;
 mod relay_task;
 mod route;
+#[cfg(test)]
+mod test_places;
 #[cfg(test)]
 mod test_polls;
 #[cfg(test)]

@@ -302,7 +302,7 @@ impl Polls {
             }
             Err(Miss { error, again: false }) => Err(End::Failed(error)),
             Err(Miss { error: _, again: true }) => {
-                let jitter = self.backoff.next_wait(None, &mut UnwrapErr(SysRng)).min(PAUSE_MAX);
+                let jitter = self.backoff.next_wait(&mut UnwrapErr(SysRng)).min(PAUSE_MAX);
                 let pause = if took >= LIVED { Duration::ZERO } else { jitter };
                 if let Some(Asked::Waiting(body)) = self.asked.get(&number) {
                     let body = body.clone();

@@ -10,19 +10,19 @@
 //!
 //! On a network that lets no WebSocket live, long poll carries the frames; see `choice`.
 //!
+//! Whether a place was of use its proof alone tells: a connection that is not proven within 20 s is closed, and it is another
+//! place's turn. How long it stood tells nothing, anyone can keep a connection open.
+//!
 //! Each connection has a number. An order names the one it is meant for, and is dropped once that one is gone: what was
 //! signed for one connection never leaves on the next.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use sotto_outer::{ClientFrame, RelayAddress, RelayFrame};
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{Notify, mpsc, watch},
     task::JoinHandle,
     time::{Instant, sleep_until, timeout, timeout_at},
 };
@@ -32,6 +32,7 @@ use crate::{
     Backoff, Connection, NetError, Route, Transport,
     choice::{Choice, Pace},
     connection::{Arrival, Failed, Incoming, Outgoing},
+    places::Places,
 };
 
 /// Orders that wait for a slow relay before its connection is given up.
@@ -89,8 +90,9 @@ enum Order {
 /// A handle to a relay's task. Dropping it stops the task after what was ordered.
 #[derive(Debug)]
 pub struct RelayTask {
-    addresses: Addresses,
+    places: Places,
     orders: mpsc::Sender<Order>,
+    proven: watch::Sender<ConnectionNumber>,
     overflow: Arc<Notify>,
     hurry: Arc<Notify>,
     probe: Arc<Notify>,
@@ -115,10 +117,12 @@ impl RelayTask {
     ) -> Self {
         let (orders, inbox) = mpsc::channel(ORDERS_MAX);
         let (overflow, hurry, probe) = <(Arc<Notify>, Arc<Notify>, Arc<Notify>)>::default();
-        let addresses = Addresses(Arc::new(Mutex::new(vec![address])));
+        let (proven, judged) = watch::channel(ConnectionNumber::default());
+        let places = Places::new(address);
         let worker = Worker {
             task,
-            addresses: addresses.clone(),
+            places: places.clone(),
+            proven: judged,
             route,
             events,
             orders: inbox,
@@ -126,18 +130,27 @@ impl RelayTask {
             hurry: Arc::clone(&hurry),
             probe: Arc::clone(&probe),
             number: ConnectionNumber::default(),
-            failures: 0,
             pace,
             choice: Choice::new(pace),
             backoff: Backoff::default(),
         };
-        Self { addresses, orders, overflow, hurry, probe, task: tokio::spawn(worker.run()) }
+        Self { places, orders, proven, overflow, hurry, probe, task: tokio::spawn(worker.run()) }
     }
 
     /// Another place where the same relay is said to be. Each is dialled in turn until one is the relay: whoever tells
     /// us a wrong place keeps us from none of the others.
     pub fn also_at(&self, address: RelayAddress) {
-        self.addresses.add(address);
+        self.places.add(address);
+    }
+
+    /// The relay is said to be at this place no more.
+    pub fn not_at(&self, address: &RelayAddress) {
+        self.places.remove(address);
+    }
+
+    /// On this connection the relay proved who it is. One of which that is not said within 20 s is closed.
+    pub fn proven(&self, connection: ConnectionNumber) {
+        self.proven.send_replace(connection);
     }
 
     /// Sends a frame on this connection; if that one is gone, drops it. If the relay takes frames slower than they
@@ -164,11 +177,16 @@ impl RelayTask {
 
     /// Sends what was ordered, says goodbye and ends; after 5 s without the goodbye.
     pub async fn stop(self) {
-        let Self { addresses: _, orders, overflow: _, hurry: _, probe: _, mut task } = self;
+        let Self { orders, mut task, .. } = self;
         drop(orders);
         if timeout(STOP_TIMEOUT, &mut task).await.is_err() {
             task.abort();
         }
+    }
+
+    /// Ends at once, without a goodbye and without what was ordered: nothing leaves by this route any more.
+    pub fn cut(&self) {
+        self.task.abort();
     }
 
     fn order(&self, order: Order) {
@@ -178,31 +196,12 @@ impl RelayTask {
     }
 }
 
-/// The places where one relay is said to be.
-#[derive(Clone, Debug)]
-struct Addresses(Arc<Mutex<Vec<RelayAddress>>>);
-
-impl Addresses {
-    fn add(&self, address: RelayAddress) {
-        let mut addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-
-    /// The first, or after `failures` dials the next in turn.
-    fn pick(&self, failures: usize) -> RelayAddress {
-        let addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        addresses[failures % addresses.len()].clone()
-    }
-}
-
 struct Worker {
     task: TaskNumber,
-    addresses: Addresses,
+    places: Places,
+    /// The connection that was proven last.
+    proven: watch::Receiver<ConnectionNumber>,
     route: Route,
-    /// Dials that failed since the start: which address is next.
-    failures: usize,
     pace: Pace,
     choice: Choice,
     backoff: Backoff,
@@ -227,13 +226,10 @@ enum End {
 impl Worker {
     async fn run(mut self) {
         while let Ok(reason) = self.connect_once().await {
-            let asked = match reason {
-                NetError::Overloaded { retry_after_secs } => Some(Duration::from_secs(u64::from(retry_after_secs))),
-                _ => None,
-            };
-            let wait = self.backoff.next_wait(asked, &mut UnwrapErr(SysRng));
+            let rest = self.places.rest(Instant::now());
+            let wait = rest + self.backoff.next_wait(&mut UnwrapErr(SysRng));
             debug!(kind = reason.kind(), wait_millis = wait.as_millis(), "no connection");
-            if self.wait(wait, asked.unwrap_or_default()).await.is_err() {
+            if self.wait(wait, rest).await.is_err() {
                 break;
             }
         }
@@ -242,11 +238,12 @@ impl Worker {
     /// One connection from dial to end, and why it ended.
     async fn connect_once(&mut self) -> Result<NetError, Stopped> {
         self.number.0 += 1;
-        let address = self.addresses.pick(self.failures);
+        let address = self.places.pick(Instant::now());
         let mut connection = match self.dial(&address).await? {
             Ok(connection) => connection,
             Err(error) => {
-                self.failures = self.failures.wrapping_add(1);
+                self.hold(&address, &error);
+                self.places.failed();
                 self.tell(What::DialFailed(error.clone())).await?;
                 return Ok(error);
             }
@@ -262,12 +259,16 @@ impl Worker {
                 End::Moved(_) => NetError::Moved,
             };
             self.choice.ended(transport, stood, &reason, Instant::now());
-            if stood >= self.pace.lasted {
-                self.backoff.reset();
+            if self.is_proven() {
+                self.places.proven(&address);
+                if stood >= self.pace.lasted {
+                    self.backoff.reset();
+                }
             } else {
                 // It answered and was of no use: another place may be the relay.
-                self.failures = self.failures.wrapping_add(1);
+                self.places.failed();
             }
+            self.hold(&address, &reason);
             self.tell(What::Disconnected(reason.clone())).await?;
             match end {
                 End::Lost(_) => return Ok(reason),
@@ -277,6 +278,17 @@ impl Worker {
                     connection = next;
                 }
             }
+        }
+    }
+
+    fn is_proven(&self) -> bool {
+        *self.proven.borrow() == self.number
+    }
+
+    /// Leaves a place in peace that asked for it.
+    fn hold(&self, address: &RelayAddress, reason: &NetError) {
+        if let NetError::Overloaded { retry_after_secs } = reason {
+            self.places.hold(address, Duration::from_secs(u64::from(*retry_after_secs)), Instant::now());
         }
     }
 
@@ -297,7 +309,7 @@ impl Worker {
     async fn wait(&mut self, wait: Duration, asked: Duration) -> Result<(), Stopped> {
         let began = Instant::now();
         let mut until = began + wait;
-        let Self { orders, hurry, probe, choice, backoff, .. } = self;
+        let Self { orders, hurry, probe, choice, backoff, places, .. } = self;
         loop {
             tokio::select! {
                 () = sleep_until(until) => return Ok(()),
@@ -307,6 +319,7 @@ impl Worker {
                 }
                 () = probe.notified() => {
                     choice.forget_waits(Instant::now());
+                    places.forget_holds();
                     backoff.reset();
                     return Ok(());
                 }
@@ -320,7 +333,7 @@ impl Worker {
         let transport = connection.transport();
         let Connection { mut incoming, mut outgoing, .. } = connection;
         let (ping, look) = (Notify::new(), Notify::new());
-        let Self { task, events, orders, overflow, probe, number, route, choice, pace, .. } = self;
+        let Self { task, events, orders, overflow, probe, number, proven, route, choice, pace, .. } = self;
         let source = Source { task: *task, number: *number, events };
         let end = tokio::select! {
             reason = read(&mut incoming, &source, &ping, &look, probe, *pace) => reason.map(End::Lost),
@@ -328,6 +341,7 @@ impl Worker {
             web_socket = try_web_socket(address, route, choice, *pace, &look), if transport == Transport::LongPoll => {
                 Ok(End::Moved(web_socket))
             }
+            () = unproven(proven, *number, pace.proof) => Ok(End::Lost(NetError::Unproven)),
             () = overflow.notified() => {
                 warn!("a relay takes frames slower than they come");
                 Ok(End::Lost(NetError::TooSlow))
@@ -346,6 +360,14 @@ impl Worker {
 
     async fn tell(&self, what: What) -> Result<(), Stopped> {
         Source { task: self.task, number: self.number, events: &self.events }.tell(what).await
+    }
+}
+
+/// Ends when the proof of this connection is late.
+async fn unproven(proven: &mut watch::Receiver<ConnectionNumber>, number: ConnectionNumber, patience: Duration) {
+    // Where nobody is left to tell, the task ends by itself.
+    if timeout(patience, proven.wait_for(|proven| *proven == number)).await.is_ok() {
+        std::future::pending().await
     }
 }
 

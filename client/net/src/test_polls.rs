@@ -193,8 +193,9 @@ fn done(request: u32) -> RelayFrame {
 }
 
 /// Times at which a test need not wait.
-const SOON: Pace = Pace {
+pub(crate) const SOON: Pace = Pace {
     lasted: Duration::from_millis(50),
+    proof: Duration::from_secs(20),
     trial: Duration::from_millis(20),
     trial_max: Duration::from_millis(20),
     woken: Duration::from_millis(50),
