@@ -167,9 +167,9 @@ impl Work<'_> {
         self.seal_anew(contact)
     }
 
-    /// A bundle for a request that stands was refused: the next is asked for in its turn. One lie of a relay ends no request.
+    /// A bundle for a request that stands was refused: the next is asked for after as long a wait again. Only requests that
+    /// were made count; no number of a relay's lies ends one.
     fn ask_again(&mut self, mut contact: Contact) -> Result<()> {
-        contact.attempts += 1;
         contact.requested_at = self.now.secs();
         self.save_contact(&contact);
         self.set_timer(self.now.plus_secs(request_wait(&contact)), &Timer::Request(contact.root));

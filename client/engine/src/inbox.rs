@@ -21,7 +21,7 @@ use sotto_outer::{Ack, Command, Deliver, EnvelopeId, MailboxKind, ReceiveId, Rel
 
 use crate::{
     Change, ContactState, Happening, Rows, RowsError, Table,
-    record::{Account, Contact, OwnMailbox},
+    record::{Account, Contact, Known, OwnMailbox},
     sessions::Unopened,
     work::Work,
 };
@@ -53,6 +53,11 @@ impl Work<'_> {
         };
         if mailbox.relay.identity() != relay {
             // A relay speaks for the mailboxes that lie at it, and for no other.
+            return Ok(());
+        }
+        if mailbox.known == Known::Unwanted {
+            // Deleted here: nothing comes through it, whether or not its relay deletes it too. [SES-32]
+            self.ack(relay, &id, &envelope);
             return Ok(());
         }
         let digest = sotto_crypto::envelope_digest(&payload);

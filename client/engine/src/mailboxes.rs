@@ -197,7 +197,7 @@ impl Work<'_> {
     /// Of contact mailboxes a copy is told once a day: a relay may say so at every turn.
     fn tell_copy(&mut self) -> Result<(), RowsError> {
         let now = self.now.secs();
-        if now.saturating_sub(self.counter(b"copy-told")?) < COPY_TOLD_SECS {
+        if now.abs_diff(self.counter(b"copy-told")?) < COPY_TOLD_SECS {
             return Ok(());
         }
         self.set_counter(b"copy-told", now);

@@ -10,7 +10,7 @@ use sotto_outer::{
 };
 use sotto_relay::core::Conn;
 
-use super::chance::Chance;
+use super::{chance::Chance, relay::RelayId};
 
 /// How a relay misbehaves. A number n means with one delivery in n, 0 never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +33,9 @@ pub struct Mischief {
     pub other_lease_one_in: u64,
 }
 
+/// What a relay answers to a command in place of doing it; none, and it keeps to its rules.
+pub type Overrule = fn(RelayId, &Command) -> Option<Answer>;
+
 /// In which order what was kept is delivered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
@@ -48,6 +51,8 @@ pub enum Again {
 #[derive(Debug)]
 pub(super) struct Hostile {
     pub(super) mischief: Mischief,
+    /// What is answered in place of being done.
+    pub(super) overrule: Option<Overrule>,
     /// Everything ever delivered, by mailbox.
     kept: BTreeMap<ReceiveId, Vec<Deliver>>,
     held: BTreeMap<Conn, Deliver>,
@@ -80,6 +85,7 @@ impl Hostile {
         let chance = Chance::fork(seed, "hostile", 0);
         Self {
             mischief: Mischief::default(),
+            overrule: None,
             kept: BTreeMap::new(),
             held: BTreeMap::new(),
             bundles: Vec::new(),
@@ -116,7 +122,13 @@ impl Hostile {
     }
 
     /// What is answered to bytes that no rule ever sees.
-    pub(super) fn answer_falsely(&mut self, bytes: &[u8]) -> Option<RelayFrame> {
+    pub(super) fn answer_falsely(&mut self, relay: RelayId, bytes: &[u8]) -> Option<RelayFrame> {
+        if let Some(overrule) = self.overrule {
+            let ClientFrame { request, command } = ClientFrame::decode(bytes).ok()?;
+            if let Some(answer) = overrule(relay, &command) {
+                return Some(RelayFrame::Answer { request, answer });
+            }
+        }
         if self.mischief.false_ack_one_in == 0 {
             return None;
         }

@@ -63,7 +63,7 @@ impl World {
 
     pub(super) fn at_relay(&mut self, conn: Conn, bytes: &[u8]) {
         let relay = self.network.owner(conn).and_then(|(_, line)| self.relay_at(&line.relay));
-        if let Some(lie) = self.hostile.answer_falsely(bytes) {
+        if let Some(lie) = relay.and_then(|relay| self.hostile.answer_falsely(relay, bytes)) {
             return self.transmit(conn, lie.encode(), End::Client);
         }
         if let Some(relay) = relay {

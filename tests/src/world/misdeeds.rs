@@ -2,14 +2,14 @@
 
 use sotto_engine::{
     Line, Table,
-    record::{OwnMailbox, Record},
+    record::{Known, OwnMailbox, Record},
 };
 use sotto_outer::{Bundle, Deliver, MailboxKind, ReceiveId, RelayFrame};
 
 use super::{
     World,
     client::ClientId,
-    hostile::{Again, Mischief},
+    hostile::{Again, Mischief, Overrule},
     network::End,
     relay::{Crash, RelayId},
     thief::Thief,
@@ -51,6 +51,11 @@ impl World {
     /// Sets how the relay misbehaves.
     pub const fn set_mischief(&mut self, mischief: Mischief) {
         self.hostile.mischief = mischief;
+    }
+
+    /// Lets relays answer like this from now on, or by their rules again.
+    pub const fn overrule(&mut self, answers: Option<Overrule>) {
+        self.hostile.overrule = answers;
     }
 
     /// Delivers to a client again all that was ever delivered to it, under the old ids or under new ones. Says how much.
@@ -124,6 +129,19 @@ impl World {
         for (line, mailbox) in self.mailboxes_of_kind(id, MailboxKind::Contact) {
             let deliver = Deliver { mailbox, id: self.hostile.fresh_id(), payload: payload.to_vec() };
             self.inject(id, line, RelayFrame::Deliver(deliver));
+        }
+    }
+
+    /// Delivers this to a client through the mailboxes that it deleted and whose relay has not.
+    pub fn knock_at_dead(&mut self, id: ClientId, payload: &[u8]) {
+        let rows = self.client(id).rows.table(Table::Mailbox).map(|(key, row)| {
+            let id = ReceiveId::try_from(key).expect("a mailbox lies under its receive id");
+            (id, OwnMailbox::from_row(row).expect("a record of the engine reads back"))
+        });
+        let dead: Vec<_> = rows.filter(|(_, mailbox)| mailbox.known == Known::Unwanted).collect();
+        for (mailbox, own) in dead {
+            let deliver = Deliver { mailbox, id: self.hostile.fresh_id(), payload: payload.to_vec() };
+            self.inject(id, Line::reading(*own.relay.identity()), RelayFrame::Deliver(deliver));
         }
     }
 

@@ -38,7 +38,7 @@ use chance::Chance;
 use client::{Client, ClientId};
 use clock::{Clock, MINUTE};
 use hostile::Hostile;
-pub use hostile::{Again, Mischief};
+pub use hostile::{Again, Mischief, Overrule};
 use network::Network;
 pub use network::Weather;
 use reader::{Reader, Verdict};

@@ -4,7 +4,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use sotto_crypto::{DeviceKeys, Padding, Root, initiate, open_bundle, seal_first, seal_main, seal_part};
 use sotto_engine::{
     ContactId, ContactState, Intent, IntentError, Outcome, Rows, Table,
-    record::{Account, CurrentPrekeys, OwnMailbox, PrekeyRow, Record},
+    record::{Account, CurrentPrekeys, Known, OwnMailbox, PrekeyRow, Record},
     view::{self, AddressView},
 };
 use sotto_inner::{
@@ -222,6 +222,24 @@ fn switched_off_nobody_asks_but_by_invitation() {
     world.expect(alice, Intent::Accept { contact: root_b });
     wait_for(&mut world, bob, root_a, ContactState::Connected);
     world.settle();
+}
+
+#[test]
+fn a_dead_address_is_not_read_though_its_relay_keeps_it() {
+    for intent in [Intent::SwitchAddress { on: false }, Intent::ResetAddress] {
+        let mut world = World::new(seed_or(85));
+        let alice = world.add_person("alice");
+        let address = link(&mut world, alice, false);
+        let payload = Crowd::with_link(&world, alice, address).request().1;
+        world.expect(alice, intent);
+        let dead = |(_, row): &(Vec<u8>, Vec<u8>)| OwnMailbox::from_row(row).unwrap().known == Known::Unwanted;
+        assert!(table(&world, alice, Table::Mailbox).iter().any(dead), "its relay has not deleted it yet");
+        let acks = world.client(alice).said().acks;
+        world.knock_at_dead(alice, &payload);
+        world.run_for(MINUTE);
+        assert!(world.client(alice).said().acks > acks, "what the relay delivered all the same is acknowledged");
+        assert_eq!(waiting(&world, alice), 0, "a request came through an address that is dead");
+    }
 }
 
 #[test]
