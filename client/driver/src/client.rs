@@ -163,11 +163,11 @@ impl Client {
 
     /// Locks the profile: nothing of it can be read until it is unlocked. Connections stand and what arrives is counted, but
     /// neither opened nor acknowledged. Intents that were not answered answer [`ClientError::Closed`], and so does this if the
-    /// client is closed.
+    /// client is closed. Afterwards everything answers that, whoever else holds the client.
     ///
     /// # Errors
     /// [`ClientError::Closed`].
-    pub async fn lock(self) -> Result<Locked, ClientError> {
+    pub async fn lock(&self) -> Result<Locked, ClientError> {
         drop(self.reader.lock().unwrap_or_else(PoisonError::into_inner).take());
         let (reply, locked) = oneshot::channel();
         self.requests.send(Request::Lock(reply)).await.map_err(|_| ClientError::Closed)?;

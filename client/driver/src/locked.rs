@@ -16,7 +16,7 @@ use crate::{
     relays::Relays,
 };
 
-/// A profile that was locked. Dropping it ends the watch.
+/// A profile that was locked. Dropping it ends the watch, a moment later.
 pub struct Locked {
     store: LockedStore,
     network: bool,
@@ -59,11 +59,22 @@ impl Locked {
             Err(error) => return Err((Self { store: store.lock(), network, arrivals, stop }, error.into())),
         };
         // To its end: a mailbox has one reader, and that must be the client from now on.
-        let (done, stopped) = oneshot::channel();
-        if stop.send(done).is_ok() {
-            let _gone = stopped.await;
-        }
+        end(stop).await;
         Ok(Client::run(store, reader, network))
+    }
+
+    /// Ends the watch, and gives the profile up only then: whoever opens it next is its mailboxes' one reader.
+    pub async fn close(self) {
+        let Self { store, network: _, arrivals: _, stop } = self;
+        end(stop).await;
+        drop(store);
+    }
+}
+
+async fn end(stop: oneshot::Sender<oneshot::Sender<()>>) {
+    let (done, stopped) = oneshot::channel();
+    if stop.send(done).is_ok() {
+        let _gone = stopped.await;
     }
 }
 
@@ -129,8 +140,12 @@ impl Watch {
                 Effect::Close(line) => self.relays.close(line),
                 Effect::Judged(line, verdict) => self.relays.judge(line, verdict),
                 // A watcher wakes for nothing, shows nothing and asks for no new line.
-                Effect::UseProxy(_) | Effect::Connect(..) | Effect::WakeAt(_) | Effect::Show(_) | Effect::Notify(_) => {
-                }
+                Effect::UseProxy(_)
+                | Effect::Connect(..)
+                | Effect::Leave(..)
+                | Effect::WakeAt(_)
+                | Effect::Show(_)
+                | Effect::Notify(_) => {}
             }
         }
     }

@@ -31,7 +31,7 @@ impl Desk {
     /// Draws the first screens once it is known whether a keyring can hold the key.
     pub(super) fn look_for_keyring(&mut self) {
         if self.setup.keyring {
-            self.elsewhere(|| Done::Keyring(Store::keyring_answers()));
+            self.aside(|| Done::Keyring(Store::keyring_answers()));
         } else {
             self.first_run(false, None);
         }
@@ -238,9 +238,13 @@ impl Desk {
 
     /// Closes the database: only the lock screen is drawn, and what arrives is counted.
     pub(super) async fn lock(&mut self) {
+        self.forget();
         let Some(client) = self.take_client().await else { return };
         self.quiet();
-        match client.lock().await {
+        let outcome = client.lock().await;
+        // They were called by the account's name.
+        self.tell_profiles();
+        match outcome {
             Ok(locked) => {
                 let mut arrivals = locked.arrivals();
                 arrivals.mark_unchanged();
@@ -264,6 +268,7 @@ impl Desk {
         if profile == self.profile {
             return;
         }
+        self.forget();
         self.close().await;
         self.tell([Update::Stage(Stage::Starting)]);
         self.profile = profile;

@@ -8,12 +8,16 @@
 //!                    └─────────────────────┘
 //! ```
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc, thread, time::Instant};
 
 use sotto_driver::{
     Client, ClientError, ContactId, Link, Locked, ProxyAddress, RecoveryKey, SlotKind, Store, StoreError,
 };
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, oneshot, watch},
+    task::JoinSet,
+};
 
 use super::{
     Counterpart,
@@ -30,6 +34,9 @@ use crate::{
     view::{Hit, Profile, Stage, Trouble},
 };
 
+/// Pictures that are searched at once: each takes memory.
+const PICTURES_MAX: usize = 2;
+
 /// Everything the backend knows.
 pub(super) struct Desk {
     pub(super) setup: Setup,
@@ -40,8 +47,12 @@ pub(super) struct Desk {
     /// What the command line's profile is reached through, until it was opened once: then its settings say.
     pub(super) proxy_due: Option<ProxyAddress>,
     pub(super) held: Held,
-    /// Work under way elsewhere, all of it for the profile that is shown.
-    tasks: JoinSet<Done>,
+    /// Work under way elsewhere that must come to its end, all of it for the profile that is shown.
+    work: JoinSet<Done>,
+    /// What may be given up at any moment.
+    waits: JoinSet<Done>,
+    /// Pictures that are searched at once.
+    pictures: Arc<Semaphore>,
     /// A search is under way.
     pub(super) searching: bool,
     /// The link that is looked at.
@@ -78,8 +89,8 @@ pub(super) enum Done {
     Keyring(bool),
     /// A link to give away.
     Invited(Result<Option<crate::view::Invitation>, ClientError>),
-    /// What a code in a picture says.
-    Picture(Result<String, PictureError>),
+    /// What a code in a picture says, and with whose safety number it was to be compared.
+    Picture(Option<ContactId>, Result<String, PictureError>),
     /// A picture was chosen, or none.
     Chosen(Option<PathBuf>),
     /// A search's hits.
@@ -106,7 +117,9 @@ impl Desk {
             counterpart,
             preferences,
             held: Held::Nothing,
-            tasks: JoinSet::new(),
+            work: JoinSet::new(),
+            waits: JoinSet::new(),
+            pictures: Arc::new(Semaphore::new(PICTURES_MAX)),
             searching: false,
             preview: None,
             comparing: None,
@@ -140,7 +153,7 @@ impl Desk {
 
     async fn next(&mut self) -> Input {
         let due = self.due();
-        let Self { counterpart, tasks, held, .. } = self;
+        let Self { counterpart, work, waits, held, .. } = self;
         let news = async {
             match held {
                 Held::Open(open) => Input::News(open.news().await),
@@ -163,7 +176,8 @@ impl Desk {
             biased;
             action = counterpart.actions.recv() => action.map_or(Input::Closed, Input::Action),
             () = time => Input::Time,
-            Some(Ok(done)) = tasks.join_next() => Input::Done(done),
+            Some(Ok(done)) = work.join_next() => Input::Done(done),
+            Some(Ok(done)) = waits.join_next() => Input::Done(done),
             news = news => news,
         }
     }
@@ -234,14 +248,28 @@ impl Desk {
         self.tell([Update::Toast(remark(text))]);
     }
 
-    /// Does what blocks on a thread for that, and comes back to it when it is done.
+    /// Does what blocks for a bounded time on a thread of its own, and comes back to it when it is done.
     pub(super) fn elsewhere(&mut self, work: impl FnOnce() -> Done + Send + 'static) {
-        self.tasks.spawn_blocking(work);
+        self.work.spawn(on_own_thread(work));
     }
 
-    /// The same for what waits.
+    /// The same for what may block for ever. A lock does not wait for it.
+    pub(super) fn aside(&mut self, work: impl FnOnce() -> Done + Send + 'static) {
+        self.waits.spawn(on_own_thread(work));
+    }
+
+    /// The same for what waits without a thread.
     pub(super) fn meanwhile(&mut self, work: impl Future<Output = Done> + Send + 'static) {
-        self.tasks.spawn(work);
+        self.waits.spawn(work);
+    }
+
+    /// Searches a picture, a few at once. A lock does not wait for it: the file may lie where reading never ends.
+    pub(super) fn search_picture(&mut self, search: impl FnOnce() -> Done + Send + 'static) {
+        let pictures = Arc::clone(&self.pictures);
+        self.waits.spawn(async move {
+            let _turn = pictures.acquire().await;
+            on_own_thread(search).await
+        });
     }
 
     async fn finish(&mut self, done: Done) {
@@ -251,7 +279,7 @@ impl Desk {
             Done::Created(made, newcomer) => self.created(made, newcomer).await,
             Done::Keyring(answers) => self.first_run(answers, None),
             Done::Invited(invited) => self.invited(invited),
-            Done::Picture(read) => self.picture_read(read),
+            Done::Picture(contact, read) => self.picture_read(contact, read),
             Done::Chosen(chosen) => self.chosen(chosen),
             Done::Found(query, hits) => self.found(query, hits),
         }
@@ -259,21 +287,28 @@ impl Desk {
 
     /// Ends what is under way for the profile that is shown: nobody else holds its client then.
     async fn end_tasks(&mut self) {
-        self.tasks.abort_all();
-        while let Some(ended) = self.tasks.join_next().await {
-            // A locked profile's watch ends when it is dropped.
-            if let Ok(Done::Opened(Ok(client)) | Done::Unlocked(Ok(client)) | Done::Created(Ok((client, _)), _)) = ended
-            {
-                client.close().await;
+        self.waits.shutdown().await;
+        self.pictures = Arc::new(Semaphore::new(PICTURES_MAX));
+        while let Some(ended) = self.work.join_next().await {
+            match ended {
+                Ok(Done::Opened(Ok(client)) | Done::Unlocked(Ok(client)) | Done::Created(Ok((client, _)), _)) => {
+                    client.close().await;
+                }
+                Ok(Done::Unlocked(Err(refused))) => refused.0.close().await,
+                Ok(_) | Err(_) => {}
             }
         }
         self.searching = false;
     }
 
-    /// Begins with the profile at hand: nothing else of another one stays.
+    /// Forgets what was looked at and shown: it is nobody else's, not even this profile's once it was locked.
+    pub(super) fn forget(&mut self) {
+        (self.preview, self.comparing, self.recovery) = (None, None, None);
+        self.tell([Update::Preview(None), Update::Picture(None), Update::RecoveryKey(None)]);
+    }
+
+    /// Begins with the profile at hand.
     pub(super) fn begin(&mut self) {
-        self.comparing = None;
-        self.recovery = None;
         self.tell_profiles();
         match Store::slots(&self.profile) {
             Ok(slots) if self.setup.keyring && slots.contains(&SlotKind::Keyring) => self.unlock_with_keyring(),
@@ -316,21 +351,21 @@ impl Desk {
         self.end_tasks().await;
         self.quiet();
         match std::mem::replace(&mut self.held, Held::Nothing) {
-            // A locked profile's database is closed already.
-            Held::Nothing | Held::Locked(..) => {}
+            Held::Nothing => {}
+            Held::Locked(locked, _) => locked.close().await,
             Held::Unfinished(client) => client.close().await,
             Held::Open(open) => open.client.close().await,
         }
     }
 
-    /// Takes the open profile away from the desk, with the only handle to its client.
-    pub(super) async fn take_client(&mut self) -> Option<Client> {
+    /// Takes the open profile away from the desk.
+    pub(super) async fn take_client(&mut self) -> Option<Arc<Client>> {
         if !matches!(self.held, Held::Open(_)) {
             return None;
         }
         self.end_tasks().await;
         match std::mem::replace(&mut self.held, Held::Nothing) {
-            Held::Open(open) => Arc::into_inner(open.client),
+            Held::Open(open) => Some(open.client),
             Held::Nothing | Held::Unfinished(_) | Held::Locked(..) => None,
         }
     }
@@ -341,4 +376,17 @@ impl Desk {
             (self.setup.notifier)(None);
         }
     }
+}
+
+/// Neither a slow disk nor a passphrase that is stretched keeps a thread from those who look for names of relays.
+async fn on_own_thread(work: impl FnOnce() -> Done + Send + 'static) -> Done {
+    let (tell, told) = oneshot::channel();
+    let runtime = Handle::current();
+    let work = move || {
+        let _clients_are_opened_here = runtime.enter();
+        // Whoever waited may have given up.
+        let _gone = tell.send(work());
+    };
+    thread::Builder::new().name("sotto-work".to_owned()).spawn(work).expect("the system starts one thread more");
+    told.await.expect("work that was begun ends")
 }

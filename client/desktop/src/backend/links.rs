@@ -94,7 +94,8 @@ impl Desk {
     }
 
     pub(super) fn read_picture(&mut self, source: PictureSource) {
-        self.elsewhere(move || Done::Picture(picture::read(&source)));
+        let contact = self.comparing;
+        self.search_picture(move || Done::Picture(contact, picture::read(&source)));
     }
 
     /// The system's dialog asks which picture; the window goes on meanwhile.
@@ -113,8 +114,12 @@ impl Desk {
         }
     }
 
-    pub(super) fn picture_read(&mut self, read: Result<String, PictureError>) {
-        let Some(contact) = self.comparing else {
+    /// A picture that was given for another comparison says nothing about this one.
+    pub(super) fn picture_read(&mut self, contact: Option<ContactId>, read: Result<String, PictureError>) {
+        if contact != self.comparing {
+            return;
+        }
+        let Some(contact) = contact else {
             return match read {
                 Ok(text) => self.preview_pasted(&text),
                 Err(error) => self.tell([Update::Preview(Some(Preview::Refused(mistyped(error, ""))))]),

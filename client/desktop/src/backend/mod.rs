@@ -36,8 +36,9 @@ pub use self::{
 };
 use crate::{action::Action, update::Update};
 
-/// Threads for what blocks: a passphrase that is stretched, a picture that is searched.
-const BLOCKING_THREADS: usize = 2;
+/// Threads that wait for names of relays: a slow one of a contact's must not keep our own waiting. All else that blocks has
+/// a thread of its own.
+const BLOCKING_THREADS: usize = 16;
 /// They go when there was nothing to do for so long.
 const BLOCKING_KEPT: Duration = Duration::from_secs(5);
 

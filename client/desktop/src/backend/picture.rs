@@ -1,6 +1,10 @@
 //! QR codes: drawn as modules, and found in pictures that people drop or choose.
 
-use std::{fs::File, io::Read as _, sync::Arc};
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    sync::Arc,
+};
 
 use image::{DynamicImage, ImageReader, Limits};
 use qrcodegen::{QrCode, QrCodeEcc};
@@ -48,6 +52,10 @@ pub fn code(text: &str) -> Option<QrImage> {
 pub(super) fn read(source: &PictureSource) -> Result<String, PictureError> {
     let picture = match source {
         PictureSource::File(path) => {
+            // Opening a pipe waits for someone to write into it.
+            if !fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() <= FILE_BYTES_MAX) {
+                return Err(PictureError::File);
+            }
             let file = File::open(path).map_err(|_| PictureError::File)?;
             let mut bytes = Vec::new();
             file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|_| PictureError::File)?;
@@ -128,6 +136,8 @@ mod tests {
         let bytes = |bytes: &[u8]| PictureSource::Bytes(bytes.into());
         assert_eq!(read(&bytes(b"hello")), Err(PictureError::Format));
         assert_eq!(read(&PictureSource::File("/nowhere".into())), Err(PictureError::File));
+        // Nothing is read from what is no file: it may have no end, or keep whoever reads.
+        assert_eq!(read(&PictureSource::File("/dev/zero".into())), Err(PictureError::File));
         assert_eq!(read(&PictureSource::Bytes(png(1, 200, 200))), Err(PictureError::NoCode));
     }
 }
