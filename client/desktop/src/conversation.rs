@@ -55,6 +55,7 @@ pub fn show(ui: &mut Ui, cx: &mut Cx<'_>, state: &mut ConversationState) {
     ui.painter().rect_filled(area, 0.0, cx.theme.colors.background);
     let Some(conversation) = conversation else {
         state.close(cx.actions);
+        widgets::wipe_undo(ui.ctx(), composer::id());
         return nothing_chosen(ui, cx, area);
     };
     if typed_over_timeline(ui) {

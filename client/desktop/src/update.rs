@@ -102,6 +102,10 @@ impl View {
     /// A profile that is not open leaves nothing behind that could be drawn: only what concerns the computer stays.
     fn enter(&mut self, stage: Stage) {
         if stage != Stage::Open {
+            if self.stage == Stage::Open {
+                // What was looked at or said there is not the next one's, nor is a profile called by its account's name now.
+                (self.preview, self.toasts, self.profiles) = (None, Vec::new(), Vec::new());
+            }
             *self = Self {
                 stage,
                 profiles: std::mem::take(&mut self.profiles),
@@ -121,7 +125,7 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::Locked;
+    use crate::view::{Locked, Trouble};
 
     #[test]
     fn a_locked_profile_leaves_nothing_to_draw() {
@@ -129,8 +133,13 @@ mod tests {
         view.apply(Update::Stage(Stage::Open));
         view.apply(Update::Search(Some(Search { query: "secret".to_owned(), hits: Vec::new() })));
         view.apply(Update::RecoveryKey(Some(SecretText::new("ABCD".to_owned()))));
+        view.apply(Update::Preview(Some(Preview::Refused(Trouble::default()))));
+        view.apply(Update::Toast(Toast { text: "secret".to_owned(), error: true }));
+        let profile = Profile { label: "Alice".to_owned(), path: "/home/alice".into(), current: true };
+        view.apply(Update::Profiles(vec![profile]));
         view.apply(Update::Stage(Stage::Locked(Locked::default())));
         assert!(view.search.is_none() && view.recovery_key.is_none() && view.conversations.is_empty());
+        assert!(view.preview.is_none() && view.toasts.is_empty() && view.profiles.is_empty());
     }
 
     #[test]

@@ -32,6 +32,7 @@ use crate::{
     screens::Screens,
     settings::{self, SettingsState},
     theme::{self, Theme},
+    update::Update,
     view::{Stage, View},
     when::Calendar,
     why, widgets,
@@ -51,6 +52,10 @@ pub struct App {
     /// Over everything, the last one on top.
     dialogs: Vec<Dialog>,
     details: bool,
+    /// The profile is being locked or left: until the backend says where that led, nothing it says of the profile is taken over.
+    shut: bool,
+    /// The stage that was drawn last.
+    drawn: std::mem::Discriminant<Stage>,
     list_width: f32,
     focused: Option<bool>,
     /// A frame was drawn in which a person can do something.
@@ -88,6 +93,8 @@ impl App {
             choosing: false,
             dialogs: Vec::new(),
             details: false,
+            shut: false,
+            drawn: std::mem::discriminant(&Stage::default()),
             focused: None,
             usable: false,
             list: ListState::default(),
@@ -116,6 +123,14 @@ impl App {
     /// Takes over what the backend said since the last frame.
     pub fn listen(&mut self) {
         for update in self.backend.poll() {
+            if self.shut {
+                match &update {
+                    Update::Stage(stage) if *stage != Stage::Open => self.shut = false,
+                    Update::Profiles(_) | Update::Preferences(_) => {}
+                    // It was said before the backend heard of the lock.
+                    _ => continue,
+                }
+            }
             self.view.apply(update);
             self.follow_timeline();
         }
@@ -134,10 +149,28 @@ impl App {
         self.settings = SettingsState::default();
     }
 
+    /// Shuts the profile's view at once, whatever the backend still has to do before the profile is closed.
+    fn shut(&mut self, ctx: &Context) {
+        self.shut = true;
+        self.view.apply(Update::Stage(Stage::Starting));
+        self.forget();
+        widgets::forget_typed(ctx);
+        ctx.request_repaint();
+    }
+
+    /// Where another screen comes, what was typed into the last one is not kept for an undo.
+    fn forget_typed(&mut self, ctx: &Context) {
+        let stage = std::mem::discriminant(&self.view.stage);
+        if std::mem::replace(&mut self.drawn, stage) != stage {
+            widgets::forget_typed(ctx);
+        }
+    }
+
     /// Draws one frame over the whole of `ui` and applies what was wished for in it.
     pub fn draw(&mut self, ui: &mut Ui) {
         let ctx = ui.ctx().clone();
         self.listen();
+        self.forget_typed(&ctx);
         self.tell_time(&ctx);
         self.follow_preferences(&ctx);
         let mut actions = Vec::new();

@@ -6,7 +6,7 @@ use sotto_driver::ContactId;
 use super::{App, close};
 use crate::{
     action::{Action, Dialog, Place},
-    view::Toast,
+    view::{Stage, Toast},
 };
 
 impl App {
@@ -31,10 +31,12 @@ impl App {
             }
             Action::Select(chat) => self.choose(ctx, Some(*chat)),
             Action::Deselect => self.choose(ctx, None),
-            Action::Lock | Action::SwitchProfile(_) | Action::NewProfile => {
+            // There is nothing to close, or nowhere else to go.
+            Action::Lock if self.view.stage != Stage::Open => return,
+            Action::SwitchProfile(path) if self.view.stage == Stage::Open && self.is_here(path) => return,
+            Action::Lock | Action::SwitchProfile(_) | Action::NewProfile if self.view.stage == Stage::Open => {
                 self.put_down();
-                crate::widgets::wipe_undo(ctx, crate::composer::id());
-                crate::widgets::wipe_undo(ctx, crate::list::search_id());
+                self.shut(ctx);
             }
             // Seen at once: the backend keeps them, and says them again.
             Action::SetTheme(theme) => self.view.preferences.theme = *theme,
@@ -44,6 +46,10 @@ impl App {
             _ => {}
         }
         self.backend.send(action);
+    }
+
+    fn is_here(&self, profile: &std::path::Path) -> bool {
+        self.view.profiles.iter().any(|known| known.current && known.path == profile)
     }
 
     fn open_dialog(&mut self, dialog: Dialog) {
@@ -60,6 +66,7 @@ impl App {
             }
         } else if self.list.leave_search() {
             self.backend.send(Action::Search(String::new()));
+            crate::widgets::wipe_undo(ctx, crate::list::search_id());
         } else if self.conversation.timeline.clear_selection() {
             // What was selected is the uppermost layer of the conversation.
         } else if self.details {

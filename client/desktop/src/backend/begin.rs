@@ -265,7 +265,7 @@ impl Desk {
 
     /// Closes this profile and goes to another, which may be one that does not exist yet.
     pub(super) async fn switch(&mut self, profile: PathBuf) {
-        if profile == self.profile {
+        if profile == self.profile && !matches!(self.held, Held::Nothing) {
             return;
         }
         self.forget();

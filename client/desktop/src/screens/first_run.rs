@@ -203,6 +203,8 @@ fn passphrase(ui: &mut Ui, cx: &mut Cx<'_>, first: &FirstRun, state: &mut FirstR
     if back {
         state.step = Step::Name;
         state.focused = None;
+        state.passphrase = secret::PassphraseState::default();
+        widgets::forget_typed(ui.ctx());
     } else if done && !first.busy && state.passphrase.is_enough() {
         let passphrase = state.passphrase.entered(ui.ctx());
         create(cx, first, state, Some(passphrase));

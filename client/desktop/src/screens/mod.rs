@@ -92,6 +92,9 @@ impl Screens {
     /// typed into one that is closed is forgotten then.
     pub fn dialog(&mut self, ctx: &egui::Context, cx: &mut Cx<'_>, open: Option<&Dialog>) -> bool {
         if self.drawn.as_ref() != open {
+            if self.drawn.is_some() {
+                crate::widgets::forget_typed(ctx);
+            }
             self.turn_to(cx, open);
         }
         let Some(dialog) = open else {

@@ -61,6 +61,10 @@ pub(super) fn new_passphrase_field(ui: &mut Ui, cx: &Cx<'_>, state: &mut Passphr
         error: None,
     };
     let field = widgets::field(ui, theme, field);
+    if !field.has_focus() {
+        // Also while it is shown.
+        widgets::wipe_undo(ui.ctx(), Id::unique(FIELD));
+    }
     if !state.focused {
         field.request_focus();
         state.focused = true;

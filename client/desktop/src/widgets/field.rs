@@ -83,6 +83,11 @@ pub fn search_field(ui: &mut Ui, theme: &Theme, rect: egui::Rect, id: Id, name: 
     response
 }
 
+/// Forgets what any field would undo to, where nothing that was typed may stay: a lock, another profile, a dialog that is left.
+pub fn forget_typed(ctx: &Context) {
+    ctx.data_mut(|data| data.remove_by_type::<TextEditState>());
+}
+
 /// Forgets what a field would undo to. A secret that was typed must not wait there.
 pub fn wipe_undo(ctx: &Context, id: Id) {
     if let Some(mut state) = TextEditState::load(ctx, id) {

@@ -16,7 +16,7 @@ pub use button::{Kind, button, button_wide, chip, icon_button, link, row_button,
 pub(crate) use button::{control, warmth};
 pub use card::{banner, card};
 pub use dialog::{dialog, modal};
-pub use field::{Field, field, search_field, wipe_undo};
+pub use field::{Field, field, forget_typed, search_field, wipe_undo};
 pub use focus::focus_ring;
 pub use label::{body, caption, centered, danger, dim, elided, heading, line, paragraph, small, strong, title};
 pub use qr::qr;
