@@ -113,6 +113,13 @@ impl Relays {
         self.lines.insert(line, known);
     }
 
+    /// The relay of a line is said to be at this place no more.
+    pub(crate) fn leave(&mut self, role: Role, address: &RelayAddress) {
+        if let Some(known) = self.lines.get(&Line { relay: *address.identity(), role }) {
+            known.task.not_at(address);
+        }
+    }
+
     /// Ends a line's task, with its connection.
     pub(crate) fn disconnect(&mut self, line: Line) {
         if let Some(known) = self.lines.remove(&line) {
@@ -280,5 +287,19 @@ impl Known {
         if !matches!(self.state, RelayState::Refused(_)) {
             self.state = RelayState::Offline(reason);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_proxy_is_shown_other_names() {
+        let mut relays = Relays::new(mpsc::channel(1).0);
+        let line = Line::sending([7; 32].into());
+        let before = relays.isolation.name(line);
+        relays.use_proxy(Some(&"socks5://127.0.0.1:9050".parse().unwrap()));
+        assert_ne!(relays.isolation.name(line), before);
     }
 }

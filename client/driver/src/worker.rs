@@ -269,6 +269,7 @@ impl Worker {
                     self.relays.connect(role, address);
                 }
             }
+            Effect::Leave(role, address) => self.relays.leave(role, &address),
             Effect::Disconnect(line) => self.relays.disconnect(line),
             Effect::Transmit(line, frame) => self.relays.transmit(line, frame),
             Effect::Close(line) => self.relays.close(line),

@@ -13,6 +13,8 @@ pub enum Effect {
     UseProxy(Option<ProxyAddress>),
     /// Keep a connection of this kind to this relay from now on, dialling again as often as needed. Repeats are harmless.
     Connect(Role, RelayAddress),
+    /// The relay is said to be at this place no more. A connection there stays.
+    Leave(Role, RelayAddress),
     /// Keep this connection no longer.
     Disconnect(Line),
     /// Send a frame on the standing connection; without one, drop it: the engine asks anew after the next `Connected`.

@@ -8,7 +8,8 @@ use sotto_outer::{Answer, ClientFrame, Command, ConnectionNonce, RelayAddress, R
 
 use crate::{
     Change, Effect, IntentError, Line, Outcome, ProxyAddress, Range, Role, RowsError, Table, Ticket,
-    memory::{Pending, Stage},
+    memory::{LineMemory, Pending, Stage},
+    proof::ProvenPlace,
     record::{Contact, OwnBundle, OwnMailbox},
     timers::Timer,
     work::Work,
@@ -18,8 +19,8 @@ use crate::{
 const SENDING_LINES_MAX: usize = 256;
 /// The longest a relay's wish for patience is heeded.
 const RETRY_SECS_MAX: u32 = 3_600;
-/// Places tried for one relay.
-const RELAY_ADDRESSES_MAX: usize = 4;
+/// Places of one relay that one contact is believed to know: none can crowd out what another says.
+const CONTACT_PLACES_MAX: usize = 2;
 
 impl Work<'_> {
     /// Wants the line for our own things at a relay.
@@ -39,36 +40,69 @@ impl Work<'_> {
     /// Asks the driver for a line, once for each place the relay is said to be at.
     fn want_line(&mut self, role: Role, relay: &RelayAddress) {
         let line = Line { relay: *relay.identity(), role };
-        let lines = &mut self.memory.lines;
+        let lines = &self.memory.lines;
         if role == Role::Sending
             && !lines.contains_key(&line)
             && lines.keys().filter(|line| line.role == Role::Sending).count() >= SENDING_LINES_MAX
         {
             return;
         }
-        let addresses = &mut lines.entry(line).or_default().addresses;
-        if addresses.len() < RELAY_ADDRESSES_MAX && addresses.insert(relay.clone()) {
-            self.effect(Effect::Connect(role, relay.clone()));
-            if role == Role::Sending && !self.can_send_to(relay.identity()) {
+        if !self.memory.lines.contains_key(&line) {
+            self.memory.lines.insert(line, LineMemory::default());
+            // What cannot be read here cannot be read elsewhere either, where it is said; this is but a better first guess.
+            if let Ok(Some(proven)) = self.load::<ProvenPlace>(&ProvenPlace::key(relay.identity())) {
+                self.add_place(line, &proven.address);
+            }
+        }
+        if self.add_place(line, relay) && role == Role::Sending {
+            // Others may be named no more.
+            self.memory.lines_may_idle = true;
+            if !self.can_send_to(relay.identity()) {
                 self.note_outage(relay.identity());
             }
         }
     }
 
-    /// Where a contact is reached, or may become reachable.
-    pub(crate) fn relays_of(&self, contact: &Contact) -> Result<Vec<RelayAddress>, RowsError> {
-        let mut relays: Vec<_> = contact.link.iter().map(|link| link.relay.clone()).collect();
-        if contact.connected() {
-            relays.extend(contact.theirs.all().map(|mailbox| mailbox.relay.clone()));
+    /// Says whether it is news that the relay may be there.
+    fn add_place(&mut self, line: Line, place: &RelayAddress) -> bool {
+        let news = self.memory.lines.get_mut(&line).is_some_and(|memory| memory.addresses.insert(place.clone()));
+        if news {
+            self.effect(Effect::Connect(line.role, place.clone()));
         }
+        news
+    }
+
+    /// The relay proved that it is here.
+    pub(crate) fn remember_place(&mut self, address: RelayAddress) -> Result<(), RowsError> {
+        let key = ProvenPlace::key(address.identity());
+        let place = Some(ProvenPlace { address });
+        if self.load(&key)? != place
+            && let Some(place) = place
+        {
+            self.save(&key, &place);
+        }
+        Ok(())
+    }
+
+    /// Where a contact is reached, or may become reachable; of each relay the newest places.
+    pub(crate) fn relays_of(&self, contact: &Contact) -> Result<Vec<RelayAddress>, RowsError> {
         let front = self.active_session(contact)?.and_then(|(row, _)| row.front);
-        relays.extend(front.and_then(|front| front.mailbox).map(|MailboxAddress { relay, .. }| relay));
+        let front = front.and_then(|front| front.mailbox).map(|MailboxAddress { relay, .. }| relay);
+        let theirs = contact.theirs.all().filter(|_| contact.connected()).map(|mailbox| mailbox.relay.clone());
+        let mut relays = Vec::new();
+        for relay in theirs.chain(front).chain(contact.link.iter().map(|link| link.relay.clone())) {
+            let places = relays.iter().filter(|known: &&RelayAddress| known.identity() == relay.identity()).count();
+            if places < CONTACT_PLACES_MAX && !relays.contains(&relay) {
+                relays.push(relay);
+            }
+        }
         Ok(relays)
     }
 
-    /// Gives up lines to relays where nothing of ours lies, or no contact is reached any more.
+    /// Gives up lines to relays where nothing of ours lies, or no contact is reached any more, and places that are named no
+    /// more.
     pub(crate) fn drop_idle_lines(&mut self) -> Result<(), RowsError> {
-        let mut needed = BTreeSet::new();
+        let (mut needed, mut named) = (BTreeSet::new(), BTreeSet::new());
         for (_, mailbox) in self.records::<OwnMailbox>(&Range::all(), usize::MAX)? {
             needed.insert(Line::reading(*mailbox.relay.identity()));
         }
@@ -78,6 +112,7 @@ impl Work<'_> {
         for (_, contact) in self.records::<Contact>(&Range::all(), usize::MAX)? {
             let relays = self.relays_of(&contact)?;
             needed.extend(relays.iter().map(|relay| Line::sending(*relay.identity())));
+            named.extend(relays);
         }
         let idle: Vec<Line> = self.memory.lines.keys().filter(|line| !needed.contains(line)).copied().collect();
         for line in idle {
@@ -87,6 +122,30 @@ impl Work<'_> {
             }
             self.memory.lines.remove(&line);
             self.effect(Effect::Disconnect(line));
+            if !self.memory.lines.keys().any(|other| other.relay == line.relay) {
+                self.delete(Table::Meta, &ProvenPlace::key(&line.relay));
+            }
+        }
+        self.drop_stale_places(&named)
+    }
+
+    /// Forgets where contacts' relays are said to be no more. Where our own are, we know better than anyone.
+    fn drop_stale_places(&mut self, named: &BTreeSet<RelayAddress>) -> Result<(), RowsError> {
+        let lines = &self.memory.lines;
+        let of_contacts = lines.iter().filter(|(line, memory)| {
+            line.role == Role::Sending && memory.addresses.len() > 1 && !lines.contains_key(&Line::reading(line.relay))
+        });
+        let unnamed: Vec<RelayAddress> =
+            of_contacts.flat_map(|(_, memory)| memory.addresses.difference(named).cloned()).collect();
+        for place in unnamed {
+            let proven = self.load::<ProvenPlace>(&ProvenPlace::key(place.identity()))?;
+            if proven.is_some_and(|proven| proven.address == place) {
+                continue;
+            }
+            if let Some(memory) = self.memory.lines.get_mut(&Line::sending(*place.identity())) {
+                memory.addresses.remove(&place);
+                self.effect(Effect::Leave(Role::Sending, place));
+            }
         }
         Ok(())
     }
@@ -113,13 +172,21 @@ impl Work<'_> {
                 self.lose_connection(line)?;
             }
             self.use_proxy()?;
-            let places = self.memory.lines.iter().flat_map(|(line, memory)| {
-                memory.addresses.iter().map(|address| Effect::Connect(line.role, address.clone()))
-            });
-            places.collect::<Vec<_>>().into_iter().for_each(|connect| self.effect(connect));
+            for (line, places) in self.places_by_line() {
+                let proven = self.load::<ProvenPlace>(&ProvenPlace::key(&line.relay))?.map(|proven| proven.address);
+                let (first, others): (Vec<_>, Vec<_>) =
+                    places.into_iter().partition(|place| Some(place) == proven.as_ref());
+                for place in first.into_iter().chain(others) {
+                    self.effect(Effect::Connect(line.role, place));
+                }
+            }
         }
         self.answer(ticket, Outcome::Done);
         Ok(Ok(()))
+    }
+
+    fn places_by_line(&self) -> Vec<(Line, BTreeSet<RelayAddress>)> {
+        self.memory.lines.iter().map(|(line, memory)| (*line, memory.addresses.clone())).collect()
     }
 
     /// A relay asked for patience: everything of ours still to do there is tried again then.
@@ -159,8 +226,8 @@ impl Work<'_> {
     }
 
     pub(crate) fn transmit_on(&mut self, line: Line, command: Command, pending: Pending) {
-        let request = self.say(line, command);
-        let memory = self.memory.lines.entry(line).or_default();
+        let Some(request) = self.say(line, command) else { return };
+        let Some(memory) = self.memory.lines.get_mut(&line) else { return };
         if pending.settles() {
             memory.settled = false;
             memory.unsettled += 1;
@@ -174,12 +241,13 @@ impl Work<'_> {
     }
 
     /// Each connection counts its requests by itself: a number that went on elsewhere would tell that two are one client's.
-    fn say(&mut self, line: Line, command: Command) -> u32 {
-        let memory = self.memory.lines.entry(line).or_default();
+    /// Where no line is wanted nothing is said.
+    fn say(&mut self, line: Line, command: Command) -> Option<u32> {
+        let memory = self.memory.lines.get_mut(&line)?;
         memory.requests = memory.requests.wrapping_add(1);
         let request = memory.requests;
         self.effect(Effect::Transmit(line, ClientFrame { request, command }));
-        request
+        Some(request)
     }
 
     /// A line's connection is gone, or of no use from now on.
@@ -214,5 +282,107 @@ impl Work<'_> {
                 pump.cursor = pump.cursor.min(sequence);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+    use sotto_inner::Mailboxes;
+    use sotto_outer::Tls;
+
+    use super::*;
+    use crate::{ContactId, ContactState, Context, Order, Rows, Timestamp, Value, memory::Memory};
+
+    /// Nothing lies below the step.
+    struct Nothing;
+
+    impl Rows for Nothing {
+        fn get(&self, _: Table, _: &[u8]) -> Result<Option<Value>, RowsError> {
+            Ok(None)
+        }
+
+        fn scan(&self, _: Table, _: &Range, _: Order, _: usize) -> Result<Vec<(Vec<u8>, Value)>, RowsError> {
+            Ok(Vec::new())
+        }
+    }
+
+    const RELAY: [u8; 32] = [9; 32];
+
+    fn with_work(test: impl FnOnce(&mut Work<'_>)) -> Vec<Effect> {
+        let mut rng = ChaCha20Rng::seed_from_u64(7);
+        let mut cx = Context { now: Timestamp(1_000), rng: &mut rng, rows: &Nothing };
+        let mut memory = Memory::default();
+        let mut work = Work::new(&mut cx, &mut memory);
+        test(&mut work);
+        work.finish().effects()
+    }
+
+    fn place(host: &str) -> RelayAddress {
+        RelayAddress::new(host, 443, Tls::Own, RELAY.into()).unwrap()
+    }
+
+    /// A contact who told these places of the relay one after the other.
+    fn contact(work: &mut Work<'_>, root: u8, hosts: &[&str]) -> Contact {
+        let mut contact = Contact::new(ContactId::from([root; 32]), ContactState::Connected);
+        for (at, host) in hosts.iter().enumerate() {
+            let name = u8::try_from(at).unwrap();
+            let address =
+                MailboxAddress { relay: place(host), send_id: [name; 16].into(), capability: [name; 32].into() };
+            let generation = at as u64 + 1;
+            assert!(contact.theirs.learn(&Mailboxes { generation, addresses: vec![address] }));
+        }
+        work.save_contact(&contact);
+        for relay in work.relays_of(&contact).unwrap() {
+            work.want_peer_relay(&relay);
+        }
+        contact
+    }
+
+    fn places(work: &Work<'_>) -> Vec<String> {
+        let line = &work.memory.lines[&Line::sending(RELAY.into())];
+        line.addresses.iter().map(|place| place.host().to_owned()).collect()
+    }
+
+    #[test]
+    fn nobody_crowds_out_the_place_another_contact_names() {
+        with_work(|work| {
+            contact(work, 1, &["lie-a.test", "lie-b.test", "lie-c.test", "lie-d.test", "lie-e.test"]);
+            contact(work, 2, &["relay.test"]);
+            work.drop_idle_lines().unwrap();
+            assert_eq!(places(work), ["lie-d.test", "lie-e.test", "relay.test"]);
+        });
+    }
+
+    #[test]
+    fn a_place_named_no_more_is_left_unless_the_relay_proved_itself_there() {
+        let effects = with_work(|work| {
+            contact(work, 1, &["old.test", "relay.test"]);
+            work.remember_place(place("relay.test")).unwrap();
+            contact(work, 1, &["new.test"]);
+            assert!(std::mem::take(&mut work.memory.lines_may_idle));
+            work.drop_idle_lines().unwrap();
+            assert_eq!(places(work), ["new.test", "relay.test"]);
+        });
+        let left = effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Leave(Role::Sending, left) if *left == place("old.test")));
+        assert!(left);
+    }
+
+    #[test]
+    fn the_place_that_proved_itself_last_is_dialled_first() {
+        let effects = with_work(|work| {
+            work.remember_place(place("relay.test")).unwrap();
+            contact(work, 1, &["lie.test"]);
+        });
+        let dialled: Vec<_> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Connect(_, place) => Some(place.host()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(dialled, ["relay.test", "lie.test"]);
     }
 }

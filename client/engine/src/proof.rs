@@ -1,16 +1,35 @@
 //! The proof that a relay is the one its address pins, reached at the place that was dialled. [REL-3]
 
+use minicbor::{Decode, Encode};
 use sotto_outer::{Answer, ConnectionNonce, InfoAnswer, RefusedReason, RelayAddress, RelayIdentity, VERSION, signed};
 
-use crate::RelayProblem;
+use crate::{RelayProblem, Table, record::Record};
 
 /// What a relay was asked when a connection began.
 pub(crate) struct Question {
     pub(crate) nonce: ConnectionNonce,
     /// The place that was dialled.
-    place: Vec<u8>,
+    pub(crate) address: RelayAddress,
     /// The TLS exporter, where there is one.
     exporter: Option<[u8; 32]>,
+}
+
+/// Where a relay proved itself last: dialled before all places that people name.
+#[derive(PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct ProvenPlace {
+    #[n(0)]
+    pub(crate) address: RelayAddress,
+}
+
+impl ProvenPlace {
+    pub(crate) fn key(relay: &RelayIdentity) -> Vec<u8> {
+        [b"place".as_slice(), relay.as_bytes()].concat()
+    }
+}
+
+impl Record for ProvenPlace {
+    const TABLE: Table = Table::Meta;
 }
 
 /// What an answer to the question tells.
@@ -25,7 +44,7 @@ pub(crate) enum Proof {
 
 impl Question {
     pub(crate) fn new(nonce: ConnectionNonce, address: &RelayAddress, exporter: Option<[u8; 32]>) -> Self {
-        Self { nonce, place: address.place(), exporter }
+        Self { nonce, address: address.clone(), exporter }
     }
 
     pub(crate) fn check(&self, relay: &RelayIdentity, answer: &Answer) -> Proof {
@@ -46,7 +65,7 @@ impl Question {
         if info.version != VERSION {
             return Proof::Failed(RelayProblem::WrongVersion);
         }
-        let bytes = signed::welcome(relay, &self.place, &self.nonce, &info.nonce, self.exporter.as_ref());
+        let bytes = signed::welcome(relay, &self.address.place(), &self.nonce, &info.nonce, self.exporter.as_ref());
         if info.identity != *relay || sotto_crypto::verify_relay(relay, &bytes, &info.signature).is_err() {
             return Proof::Failed(RelayProblem::WrongIdentity);
         }

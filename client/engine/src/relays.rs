@@ -81,7 +81,9 @@ impl Work<'_> {
         let Stage::Asked(question) = &memory.stage else { return Ok(()) };
         match question.check(&line.relay, answer) {
             Proof::Given(nonce) => {
+                let place = question.address.clone();
                 memory.stage = Stage::Online(nonce);
+                self.remember_place(place)?;
                 self.effect(Effect::Judged(line, Ok(())));
                 if self.speaks_for_relay(line) {
                     self.show(Change::Online { relay: line.relay });

@@ -29,6 +29,12 @@ impl Step {
         Self { batch, after }
     }
 
+    /// The effects, in order, for tests that store nothing.
+    #[cfg(test)]
+    pub(crate) fn effects(self) -> Vec<Effect> {
+        self.after
+    }
+
     /// The effects, in order, once the transaction that holds the batch is durable.
     pub fn release(self, _: &Committed) -> Vec<Effect> {
         self.after

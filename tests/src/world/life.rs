@@ -109,7 +109,8 @@ impl World {
                     self.cut(conn);
                 }
             }
-            Effect::Judged(..) => {}
+            // A relay has one place here.
+            Effect::Judged(..) | Effect::Leave(..) => {}
             Effect::WakeAt(at) => {
                 let client = &mut self.clients[id.0];
                 client.wake_at = Some(at);
