@@ -14,9 +14,10 @@ use crate::{
 };
 
 impl Desk {
-    /// A link that the system opened with the program. One with `https:` came through a web page.
+    /// A link that the system opened with the program: as far as anyone knows through a web page, whose host may have put
+    /// another one in its place, also where it reads `sotto:`.
     pub(super) fn preview_opened(&mut self, text: &str) {
-        self.preview(text, text.trim_start().starts_with("https:"));
+        self.preview(text, true);
     }
 
     /// A link that a person pasted or found in a picture.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use sotto_driver::{ContactId, ContactState, MessageStatus, RelayAddress};
+use sotto_driver::{ContactId, ContactState, Link, MessageStatus, RelayAddress};
 use sotto_outer::Tls;
 use sotto_relay::{
     Identity,
@@ -425,14 +425,19 @@ fn profiles_are_changed_and_a_link_that_was_opened_is_marked() {
     alice.until("a link", |view| view.invitation.is_some());
     let link = alice.view.invitation.as_ref().unwrap().link.clone();
 
-    let mut bob = Person::begin(TempDir::new().unwrap(), |setup| setup.link = Some(link));
+    // What a browser hands over reads so, whatever page it comes from.
+    let link = link.parse::<Link>().unwrap().to_sotto_uri();
+    let mut bob = Person::begin(TempDir::new().unwrap(), |setup| setup.link = Some(link.clone()));
     bob.until("a marked preview", |view| {
         matches!(view.preview, Some(Preview::Link { through_web: true, once: false, .. }))
     });
     bob.until(
         "a relay proposed",
-        |view| matches!(&view.stage, Stage::FirstRun(first) if first.relay.as_deref() == Some(house.address.as_str())),
+        |view| matches!(&view.stage, Stage::FirstRun(first) if first.relay.as_deref() == Some(house.address.as_str()) && first.relay_of_link),
     );
+    // A person who pastes it has it from somewhere else.
+    bob.backend.send(Action::PreviewLink(link));
+    bob.until("no mark", |view| matches!(view.preview, Some(Preview::Link { through_web: false, .. })));
     assert!(Path::new(&bob.folder.path().join("profile/store")).metadata().is_err());
 }
 
