@@ -124,3 +124,78 @@ impl App {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use egui::{Id, text_edit::TextEditState};
+
+    use super::*;
+    use crate::{
+        backend::Backend,
+        composer,
+        update::Update,
+        view::{Account, Locked, Profile, View},
+    };
+
+    fn open() -> View {
+        let id = ContactId::from([1; 32]);
+        let account = Account {
+            id,
+            name: "Alice".to_owned(),
+            relays: Vec::new(),
+            proxy: None,
+            address_on: true,
+            has_passphrase: true,
+        };
+        let profile = Profile { label: "Alice".to_owned(), path: "/home/alice".into(), current: true };
+        View { stage: Stage::Open, account: Some(account), profiles: vec![profile], ..View::default() }
+    }
+
+    fn remembers(ctx: &Context, id: Id) -> bool {
+        TextEditState::load(ctx, id).is_some()
+    }
+
+    #[test]
+    fn a_lock_hides_everything_before_the_backend_has_answered() {
+        let ctx = Context::default();
+        let (backend, mut counterpart) = Backend::pair();
+        let mut app = App::with_view(&ctx, backend, open());
+        let fields = [composer::id(), crate::list::search_id(), Id::unique("new-passphrase")];
+        for id in fields {
+            TextEditState::default().store(&ctx, id);
+        }
+        app.grant(&ctx, Action::Lock);
+        assert!(matches!(counterpart.actions.try_recv(), Ok(Action::Lock)));
+        assert!(app.view.stage == Stage::Starting && app.view.account.is_none() && app.view.profiles.is_empty());
+        assert!(fields.iter().all(|id| !remembers(&ctx, *id)));
+
+        // What was on its way is not drawn, and one lock is enough.
+        counterpart.tell([Update::Stage(Stage::Open), Update::Account(open().account)]);
+        app.listen();
+        app.grant(&ctx, Action::Lock);
+        assert!(app.view.stage == Stage::Starting && app.view.account.is_none());
+        assert!(counterpart.actions.try_recv().is_err());
+
+        counterpart.tell([Update::Stage(Stage::Locked(Locked::default()))]);
+        app.listen();
+        assert_eq!(app.view.stage, Stage::Locked(Locked::default()));
+        let opened =
+            [Update::Stage(Stage::Open), Update::Conversations(Arc::default()), Update::Account(open().account)];
+        counterpart.tell(opened);
+        app.listen();
+        assert!(app.view.stage == Stage::Open && app.view.account.is_some());
+    }
+
+    #[test]
+    fn going_where_one_is_already_closes_nothing() {
+        let ctx = Context::default();
+        let (backend, mut counterpart) = Backend::pair();
+        let mut app = App::with_view(&ctx, backend, open());
+        app.grant(&ctx, Action::SwitchProfile("/home/alice".into()));
+        assert!(app.view.stage == Stage::Open && counterpart.actions.try_recv().is_err());
+        app.grant(&ctx, Action::SwitchProfile("/home/alice/second".into()));
+        assert!(app.view.stage == Stage::Starting && counterpart.actions.try_recv().is_ok());
+    }
+}
