@@ -13,9 +13,13 @@ use sotto_desktop::{
 };
 use sotto_driver::{ProxyAddress, platform::default_profile};
 
+const VARIABLES: &str = "SOTTO_PASSPHRASE opens the profile without asking, and SOTTO_LOG says how much is logged. \
+    A passphrase in a variable can be read by whatever runs as you, and is passed on to what Sotto starts, such as a \
+    browser: it is meant for tests.";
+
 /// Private messages through a relay that sees only bytes that look random.
 #[derive(Parser)]
-#[command(name = "sotto", version, max_term_width = 100)]
+#[command(name = "sotto", version, max_term_width = 100, after_help = VARIABLES)]
 struct Args {
     /// The profile's folder [default: $XDG_DATA_HOME/sotto]
     #[arg(long, value_name = "DIR")]

@@ -1,7 +1,10 @@
-//! What a person sets for this computer, beside the profile: nothing secret. One small file.
+//! What a person sets for this computer, beside the profile: nothing secret. One small file, theirs alone, because it tells
+//! where their profiles lie.
 
 use std::{
-    fs, io,
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -62,10 +65,15 @@ impl Preferences {
     pub fn save(&self, path: &Path) -> io::Result<()> {
         let text = toml::to_string(self).map_err(io::Error::other)?;
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
         let draft = path.with_extension("new");
-        fs::write(&draft, text)?;
+        // What a crash left behind may be readable for others.
+        match fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        OpenOptions::new().create_new(true).write(true).mode(0o600).open(&draft)?.write_all(text.as_bytes())?;
         fs::rename(draft, path)
     }
 
@@ -98,6 +106,8 @@ impl Default for Preferences {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -110,6 +120,8 @@ mod tests {
         preferences.note_put_away(Path::new("/home/alice/second"), Card::RecoveryKey);
         preferences.save(&path).unwrap();
         assert_eq!(Preferences::load(&path), preferences);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
         assert_eq!(preferences.put_away(Path::new("/home/alice/second")), [Card::RecoveryKey]);
         assert!(preferences.put_away(Path::new("/home/alice")).is_empty());
     }

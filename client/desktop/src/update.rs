@@ -133,6 +133,7 @@ mod tests {
         view.apply(Update::Stage(Stage::Open));
         view.apply(Update::Search(Some(Search { query: "secret".to_owned(), hits: Vec::new() })));
         view.apply(Update::RecoveryKey(Some(SecretText::new("ABCD".to_owned()))));
+        assert!(!format!("{view:?}").contains("ABCD"));
         view.apply(Update::Preview(Some(Preview::Refused(Trouble::default()))));
         view.apply(Update::Toast(Toast { text: "secret".to_owned(), error: true }));
         let profile = Profile { label: "Alice".to_owned(), path: "/home/alice".into(), current: true };

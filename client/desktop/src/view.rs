@@ -7,7 +7,7 @@ use sotto_driver::{ContactId, ContactState, ContentId, MessageStatus};
 use crate::{action::SecretText, preferences::Preferences};
 
 /// Everything that can be drawn.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct View {
     /// How far the profile is.
     pub stage: Stage,
@@ -43,6 +43,13 @@ pub struct View {
     pub picture: Option<PictureResult>,
     /// Now, and where: for days and times.
     pub clock: Clock,
+}
+
+/// Tells nothing of what it holds: messages, and at times a recovery key.
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("View(..)")
+    }
 }
 
 /// How far the profile is.

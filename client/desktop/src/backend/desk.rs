@@ -312,7 +312,7 @@ impl Desk {
         self.tell_profiles();
         match Store::slots(&self.profile) {
             Ok(slots) if self.setup.keyring && slots.contains(&SlotKind::Keyring) => self.unlock_with_keyring(),
-            Ok(_) => match self.setup.passphrase.take() {
+            Ok(_) => match self.setup.passphrase.take().filter(|_| self.profile == self.setup.profile) {
                 Some(passphrase) => self.unlock(Some(passphrase)),
                 None => self.tell_locked(false, None),
             },
