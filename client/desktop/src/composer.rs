@@ -8,6 +8,7 @@ use egui::{
     Stroke, StrokeKind, TextEdit, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 use sotto_driver::{ContactId, TEXT_BYTES_MAX};
+use zeroize::Zeroize as _;
 
 use crate::{
     action::Action,
@@ -50,6 +51,7 @@ impl ComposerState {
                 actions.push(Action::Typing { chat, active: false });
             }
         }
+        self.text.zeroize();
         *self = Self::default();
     }
 
