@@ -17,6 +17,11 @@ const ADDRESS_PAIRS: u32 = 25;
 /// Below this, new pairs are published.
 const ADDRESS_PAIRS_LOW: u32 = 10;
 
+/// Private halves of one-time pairs that a bundle has here at most: of answers that were lost, the oldest go.
+const PAIRS_KEPT_MAX: usize = 100;
+/// How long a bundle waits at least until it is published again.
+const PUBLISH_RETRY_SECS: u32 = 60;
+
 /// What becomes of the one-time pairs when a bundle is published anew.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pairs {
@@ -38,6 +43,8 @@ impl Work<'_> {
             known: Known::Wanted,
             pairs: 0,
             retired: None,
+            drawn: Vec::new(),
+            refused: false,
         };
         self.save(id.as_bytes(), &bundle);
         self.want_relay(&account.relay);
@@ -93,7 +100,7 @@ impl Work<'_> {
     }
 
     /// Seals and publishes a bundle with the prekeys on offer, and as many new one-time pairs as it lacks.
-    pub(crate) fn publish(&mut self, id: &BundleId, bundle: OwnBundle) -> Result<(), RowsError> {
+    pub(crate) fn publish(&mut self, id: &BundleId, mut bundle: OwnBundle) -> Result<(), RowsError> {
         let relay = *bundle.relay.identity();
         let (Some(nonce), Some(account)) = (self.online(&relay), self.account()?) else { return Ok(()) };
         let Some(mailbox) = Self::bundle_mailbox(&account, bundle.kind) else { return Ok(()) };
@@ -116,7 +123,17 @@ impl Work<'_> {
             LinkKind::Invitation => 1,
         };
         let mut pairs = Vec::new();
-        for _ in bundle.pairs..wanted {
+        let before = std::mem::take(&mut bundle.drawn);
+        if std::mem::take(&mut bundle.refused) {
+            for pair in before.into_iter().take(wanted.saturating_sub(bundle.pairs) as usize) {
+                let Some(row) = self.prekey_row(PrekeyKind::OneTimePair, pair)? else { continue };
+                pairs.push(ByteVec::from(sotto_crypto::seal_part(self.rng, &bundle.secret, id, &row.public)));
+                bundle.drawn.push(pair);
+            }
+        }
+        let missing = wanted.saturating_sub(bundle.pairs) as usize - pairs.len();
+        self.make_room_for_pairs(id, missing)?;
+        for _ in 0..missing {
             let created = self.now.secs();
             let expires = created + ONE_TIME_PREKEY_SECS;
             let (secret, public) = PrekeySecret::generate(
@@ -128,10 +145,12 @@ impl Work<'_> {
                 &account.manifest.body.root,
             );
             pairs.push(ByteVec::from(sotto_crypto::seal_part(self.rng, &bundle.secret, id, &public)));
+            bundle.drawn.push(public.body.id);
             let key = PrekeyRow::key(PrekeyKind::OneTimePair, public.body.id);
             let secret = SecretBytes::from(secret.to_bytes());
             self.save(&key, &PrekeyRow { secret, public, replaced: None, bundle: Some(*id), uses: 0 });
         }
+        self.save(id.as_bytes(), &bundle);
         let owner = owner_keys(&bundle);
         let mut publish = Publish {
             bundle: *id,
@@ -147,15 +166,37 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Private halves beyond a bound go, the oldest first: a relay that loses every answer does not fill the disk.
+    fn make_room_for_pairs(&mut self, id: &BundleId, new: usize) -> Result<(), RowsError> {
+        if new == 0 {
+            return Ok(());
+        }
+        let mut kept = self.records::<PrekeyRow>(&crate::Range::all(), usize::MAX)?;
+        kept.retain(|(_, row)| row.bundle.as_ref() == Some(id));
+        kept.sort_by_key(|(_, row)| row.public.body.created);
+        let over = (kept.len() + new).saturating_sub(PAIRS_KEPT_MAX);
+        for (key, _) in kept.into_iter().take(over) {
+            self.delete(crate::Table::Prekey, &key);
+        }
+        Ok(())
+    }
+
     /// Pairs count once the relay has them; of an answer that was lost, the private halves die with their time.
     pub(crate) fn on_published(&mut self, id: &BundleId, pairs: u32, answer: &Answer) -> Result<(), RowsError> {
         let Some(mut bundle) = self.load::<OwnBundle>(id.as_bytes())? else { return Ok(()) };
         if *answer != Answer::Done {
             let relay = *bundle.relay.identity();
-            self.retry_relay_later(&relay, answer);
+            bundle.refused = true;
+            self.save(id.as_bytes(), &bundle);
+            if let Answer::Busy { retry_after_secs } | Answer::Full { retry_after_secs } = answer {
+                let retry_after_secs = (*retry_after_secs).max(PUBLISH_RETRY_SECS);
+                self.retry_relay_later(&relay, &Answer::Busy { retry_after_secs });
+            }
             return self.answer_invites_unpublished(&relay);
         }
         bundle.pairs += pairs;
+        bundle.drawn.clear();
+        bundle.refused = false;
         if bundle.known == Known::Wanted {
             bundle.known = Known::There;
         }

@@ -1,7 +1,7 @@
 //! What this profile keeps at its relay: mailboxes and bundles.
 
 use minicbor::{Decode, Encode};
-use sotto_inner::{Link, LinkKind, LinkSecret};
+use sotto_inner::{Link, LinkKind, LinkSecret, PrekeyId};
 use sotto_outer::{BundleId, Lease, MailboxKind, RelayAddress, SendCapability, SendId};
 
 use super::{Record, SecretBytes};
@@ -93,6 +93,12 @@ pub struct OwnBundle {
     /// Since when its relay is not ours any more or it is unwanted, Unix seconds; absent while it is in use.
     #[n(6)]
     pub retired: Option<u64>,
+    /// The one-time pairs of the last publish that is not confirmed.
+    #[n(7)]
+    pub drawn: Vec<PrekeyId>,
+    /// Whether the relay said that it did not take them: then they are published again.
+    #[n(8)]
+    pub refused: bool,
 }
 
 impl OwnBundle {
