@@ -92,12 +92,21 @@ pub(crate) struct Pump {
     pub(crate) cursor: u64,
     /// Rows sent and not answered.
     pub(crate) in_flight: BTreeSet<u64>,
-    /// Nothing is sent before this.
-    pub(crate) hold: Option<Hold>,
+    /// Every mailbox was denied: nothing is sent before this, or before a sign of life.
+    pub(crate) hold: Option<Timestamp>,
+    /// Relays that take nothing for now.
+    pub(crate) held: BTreeMap<RelayIdentity, Hold>,
+    /// Rows on their way at once, while answers were other than done: one, and twice as many with each that is taken. So what
+    /// is sealed in vain is no more than what is taken.
+    pub(crate) allowed: Option<usize>,
     /// Times in a row that every mailbox was denied.
     pub(crate) denials: u32,
     /// Mailboxes that were denied, and until when they are passed over.
     pub(crate) denied: BTreeMap<SendId, Timestamp>,
+    /// The mailbox of before whose turn it is, when all the newest are denied.
+    pub(crate) older: Option<SendId>,
+    /// Those that had their turn.
+    pub(crate) older_tried: BTreeSet<SendId>,
 }
 
 /// A relay cannot be sent to.
@@ -111,8 +120,10 @@ pub(crate) struct Outage {
 #[derive(Clone, Copy)]
 pub(crate) struct Hold {
     pub(crate) until: Timestamp,
-    /// The mailbox was full or gone: a sign of life of its reader ends the pause.
+    /// The mailbox was full: a sign of life of its reader ends the pause.
     pub(crate) reader: bool,
+    /// How often in a row; the pause doubles with each.
+    pub(crate) times: u32,
 }
 
 impl std::fmt::Debug for Memory {

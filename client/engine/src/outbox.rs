@@ -8,10 +8,10 @@ use sotto_inner::{
     Body, Content, FirstMessage, MailboxAddress,
     limits::{TEXT_BYTES_MAX, UNRECEIPTED_PACKETS_MAX},
 };
-use sotto_outer::{Answer, Command, EnvelopeId, Send, limits::ENVELOPE_TTL_SECS};
+use sotto_outer::{Answer, Command, EnvelopeId, RelayIdentity, Send, limits::ENVELOPE_TTL_SECS};
 
 use crate::{
-    ContactId, ContactState, MessageStatus, Order, Range, Rows, RowsError, Table,
+    ContactId, ContactState, MessageStatus, Order, Range, Rows, RowsError, Table, Timestamp,
     memory::{Hold, Pending},
     record::{Contact, Front, OutboxRow, Record, Sealed, SecretBytes, SessionRow},
     routes::Route,
@@ -23,8 +23,10 @@ use crate::{
 const IN_FLIGHT_MAX: usize = 64;
 /// How long to wait before a mailbox that was denied is tried again, the first time; it doubles with each.
 const DENIED_RETRY_SECS_MIN: u32 = 60;
-/// The longest pause.
-const HOLD_SECS_MAX: u32 = 86_400;
+/// The longest pause after denials.
+const DENIED_RETRY_SECS_MAX: u32 = 86_400;
+/// The longest pause that a relay gets for saying that it takes nothing.
+const HOLD_SECS_MAX: u32 = 3_600;
 /// Packets sealed behind one handshake: a request is no conversation.
 pub(crate) const FRONTED_PACKETS_MAX: u64 = 16;
 /// The least that sealing anew after expiry waits beyond the envelope's time at the relay.
@@ -74,7 +76,7 @@ impl Work<'_> {
             return Ok(());
         }
         let pump = self.memory.pumps.entry(contact.root).or_default();
-        if pump.hold.is_some_and(|hold| hold.until > self.now) {
+        if pump.hold.is_some_and(|until| until > self.now) {
             return Ok(());
         }
         let mut from = pump.cursor;
@@ -82,7 +84,8 @@ impl Work<'_> {
         let end = Range::prefix(contact.root.as_bytes()).to;
         loop {
             let pump = self.memory.pumps.entry(contact.root).or_default();
-            let free = IN_FLIGHT_MAX.saturating_sub(pump.in_flight.len());
+            let most = pump.allowed.unwrap_or(IN_FLIGHT_MAX);
+            let free = most.saturating_sub(pump.in_flight.len());
             if free == 0 {
                 return Ok(());
             }
@@ -96,7 +99,7 @@ impl Work<'_> {
                 let pump = self.memory.pumps.entry(contact.root).or_default();
                 let sent = if row.taken() || pump.in_flight.contains(&sequence) {
                     Sent::Yes
-                } else if pump.in_flight.len() >= IN_FLIGHT_MAX {
+                } else if pump.in_flight.len() >= most {
                     return Ok(());
                 } else {
                     self.send_row(&contact, &key, sequence, row)?
@@ -184,7 +187,11 @@ impl Work<'_> {
         };
         let staged = match session.seal(self.rng, content, padding) {
             Ok(staged) => staged,
-            Err(SealError::WindowFull | SealError::NotBegun) => return Ok(Sealing::Later),
+            Err(SealError::WindowFull) => {
+                self.repair_lost_window(contact, session)?;
+                return Ok(Sealing::Later);
+            }
+            Err(SealError::NotBegun) => return Ok(Sealing::Later),
             Err(SealError::TooLong) => return Ok(Sealing::TooLong),
         };
         let (next, _, packet) = staged.into_parts();
@@ -218,6 +225,9 @@ impl Work<'_> {
                 Route::Wait | Route::Denied => None,
             };
         };
+        if self.held_until(&contact.root, mailbox.relay.identity()).is_some() {
+            return None;
+        }
         if self.can_send_to(mailbox.relay.identity()) {
             return Some(mailbox);
         }
@@ -236,6 +246,7 @@ impl Work<'_> {
 
     pub(crate) fn on_sent(
         &mut self,
+        relay: &RelayIdentity,
         id: &ContactId,
         sequence: u64,
         envelope: &EnvelopeId,
@@ -252,20 +263,30 @@ impl Work<'_> {
             (Answer::Done, Some(row)) => self.on_taken(contact, &key, row),
             (Answer::Done, None) => self.pump(contact),
             (Answer::Denied, Some(row)) => self.on_denied(contact, sequence, &row),
-            (Answer::Full { retry_after_secs }, _) => self.hold_outbox(id, sequence, *retry_after_secs, true),
-            (Answer::Busy { retry_after_secs }, _) => self.hold_outbox(id, sequence, *retry_after_secs, false),
-            (Answer::Refused { reason: _ }, Some(_)) => self.hold_outbox(id, sequence, HOLD_SECS_MAX, false),
+            (Answer::Full { retry_after_secs }, _) => {
+                self.hold_relay(contact, relay, sequence, *retry_after_secs, true)
+            }
+            (Answer::Busy { retry_after_secs }, _) => {
+                self.hold_relay(contact, relay, sequence, *retry_after_secs, false)
+            }
+            (Answer::Refused { reason: _ }, Some(_)) => self.hold_relay(contact, relay, sequence, HOLD_SECS_MAX, false),
             (Answer::Denied | Answer::Refused { reason: _ }, None) => self.pump(contact),
             (Answer::Info(_) | Answer::Subscribed(_) | Answer::Bundle(_), _) => {
-                self.hold_outbox(id, sequence, HOLD_SECS_MAX, false)
+                self.hold_relay(contact, relay, sequence, HOLD_SECS_MAX, false)
             }
         }
     }
 
     fn on_taken(&mut self, mut contact: Contact, key: &[u8], mut row: OutboxRow) -> Result<(), RowsError> {
+        let pump = self.memory.pumps.entry(contact.root).or_default();
+        pump.denials = 0;
+        pump.allowed = pump.allowed.map(|rows| rows * 2).filter(|rows| *rows < IN_FLIGHT_MAX);
         if let Some(sealed) = &mut row.sealed {
             sealed.taken = Some(self.now.secs());
             sealed.bytes = Vec::new().into();
+            if pump.held.get(&sealed.relay).is_some_and(|hold| hold.until <= self.now) {
+                pump.held.remove(&sealed.relay);
+            }
         }
         if row.receipted {
             self.save(key, &row);
@@ -276,7 +297,6 @@ impl Work<'_> {
         if row.message {
             self.message_reached(&row.id, MessageStatus::Sent)?;
         }
-        self.memory.pumps.entry(contact.root).or_default().denials = 0;
         if contact.state == ContactState::Unreachable {
             self.enter(&mut contact, ContactState::Connected)?;
         }
@@ -286,13 +306,17 @@ impl Work<'_> {
     fn on_denied(&mut self, mut contact: Contact, sequence: u64, row: &OutboxRow) -> Result<(), RowsError> {
         let pump = self.memory.pumps.entry(contact.root).or_default();
         pump.cursor = pump.cursor.min(sequence);
+        pump.allowed = Some(1);
+        if pump.hold.is_some_and(|until| until > self.now) {
+            // It was on its way with others of which none arrived either.
+            return Ok(());
+        }
         if let Some(sealed) = row.sealed.as_ref().filter(|_| contact.connected()) {
             self.pass_over(&contact.root, sealed.mailbox);
             if !matches!(self.route(&contact), Route::Denied) {
                 return self.pump(contact);
             }
-            // None is left: in a while each is tried again.
-            self.memory.pumps.entry(contact.root).or_default().denied.clear();
+            self.turn_to_older(&contact);
         }
         match contact.state {
             ContactState::Requested => self.enter(&mut contact, ContactState::LinkDead)?,
@@ -308,34 +332,57 @@ impl Work<'_> {
         let denials = &mut self.memory.pumps.entry(contact.root).or_default().denials;
         let wait = DENIED_RETRY_SECS_MIN << (*denials).min(10);
         *denials += 1;
-        self.hold_outbox(&contact.root, sequence, wait, true)
+        let until = self.after_about(wait.min(DENIED_RETRY_SECS_MAX));
+        self.memory.pumps.entry(contact.root).or_default().hold = Some(until);
+        self.set_timer(until, &Timer::Outbox(contact.root));
+        Ok(())
     }
 
-    /// Sends nothing to a contact for a while, up to half as long again, so that many do not come back at once.
-    fn hold_outbox(&mut self, contact: &ContactId, sequence: u64, secs: u32, reader: bool) -> Result<(), RowsError> {
-        let millis = u64::from(secs.clamp(1, HOLD_SECS_MAX)) * 1_000;
-        let until = self.now.plus_millis(millis + self.jitter(millis / 2 + 1));
-        let pump = self.memory.pumps.entry(*contact).or_default();
+    /// A relay takes nothing for a contact for now. It is left alone for a while, longer with each time; what waits may go by
+    /// another. [SES-31]
+    fn hold_relay(
+        &mut self,
+        contact: Contact,
+        relay: &RelayIdentity,
+        sequence: u64,
+        secs: u32,
+        reader: bool,
+    ) -> Result<(), RowsError> {
+        let pump = self.memory.pumps.entry(contact.root).or_default();
         pump.cursor = pump.cursor.min(sequence);
-        if pump.hold.is_none_or(|held| held.until <= self.now) {
-            pump.hold = Some(Hold { until, reader });
-            self.set_timer(until, &Timer::Outbox(*contact));
+        pump.allowed = Some(1);
+        let before = pump.held.get(relay).copied();
+        if before.is_none_or(|hold| hold.until <= self.now) {
+            let times = before.map_or(0, |hold| hold.times);
+            let until = self.after_about(secs.max(1 << times.min(12)).min(HOLD_SECS_MAX));
+            let hold = Hold { until, reader, times: times + 1 };
+            self.memory.pumps.entry(contact.root).or_default().held.insert(*relay, hold);
+            self.set_timer(until, &Timer::Outbox(contact.root));
         }
-        Ok(())
+        self.pump(contact)
+    }
+
+    /// After a while, and up to half as long again, so that many do not come back at once.
+    fn after_about(&mut self, secs: u32) -> Timestamp {
+        let millis = u64::from(secs.max(1)) * 1_000;
+        let jitter = self.jitter(millis / 2 + 1);
+        self.now.plus_millis(millis + jitter)
     }
 
     /// A contact reads: there is room in a mailbox that was full, and one that was gone may be back.
     pub(crate) fn reader_is_back(&mut self, contact: &ContactId) {
-        if let Some(pump) = self.memory.pumps.get_mut(contact)
-            && pump.hold.is_some_and(|hold| hold.reader)
-        {
-            pump.hold = None;
+        let Some(pump) = self.memory.pumps.get_mut(contact) else { return };
+        pump.held.retain(|_, hold| !hold.reader);
+        if pump.hold.take().is_some() {
+            pump.denied.clear();
+            pump.older = None;
         }
     }
 
     /// The time a relay asked for is over, or there is a new way.
     pub(crate) fn resume_outbox(&mut self, id: &ContactId) -> Result<(), RowsError> {
         if let Some(contact) = self.contact(id)? {
+            self.end_turn_out_of_reach(&contact);
             self.send_another_way(&contact)?;
         }
         self.pump_contact(id)
@@ -383,6 +430,17 @@ impl Work<'_> {
             self.want_repair(contact.clone())?;
         }
         Ok(())
+    }
+
+    /// Where the window is full of what no relay took, no receipt will ever open it; only a new session can.
+    fn repair_lost_window(&mut self, contact: &Contact, session: &Session) -> Result<(), RowsError> {
+        let first = self.records::<OutboxRow>(&Range::prefix(contact.root.as_bytes()), IN_FLIGHT_MAX)?;
+        let lies_there =
+            |row: &OutboxRow| row.sealed.as_ref().is_some_and(|sealed| sealed.session == *session.id().as_bytes());
+        if contact.copied || first.iter().any(|(_, row)| row.taken() && lies_there(row)) {
+            return Ok(());
+        }
+        self.want_repair(contact.clone())
     }
 
     /// Takes contents out of a contact's outbox that something newer replaces.

@@ -72,7 +72,9 @@ impl Work<'_> {
             }
             Pending::Publish { bundle, pairs } => self.on_published(&bundle, pairs, &answer),
             Pending::Fetch(contact) => self.on_bundle(&contact, answer),
-            Pending::Send { contact, sequence, envelope } => self.on_sent(&contact, sequence, &envelope, &answer),
+            Pending::Send { contact, sequence, envelope } => {
+                self.on_sent(relay, &contact, sequence, &envelope, &answer)
+            }
         }
     }
 

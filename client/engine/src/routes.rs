@@ -1,7 +1,8 @@
 //! Which of a contact's mailboxes an envelope goes to, and what goes again by another relay.
 //!
 //! ```text
-//!  newest, in their order ──relay out of reach for 30 s, or denied──► the next newest ──all denied──► older ones, once
+//!  newest, in their order ──relay out of reach or taking nothing for 30 s, or denied──► the next newest
+//!                         ──all denied──► a pause, an older one ──denied──► a longer pause, the next, each once
 //! ```
 //!
 //! What a relay took goes again by another one when the first has been out of reach for ten minutes and no receipt has come. It
@@ -51,7 +52,7 @@ impl Work<'_> {
             if self.was_denied(&contact.root, &mailbox.send_id) {
                 continue;
             }
-            match self.reach(mailbox) {
+            match self.reach(&contact.root, mailbox) {
                 Reach::Now => return Route::To(mailbox.clone()),
                 Reach::Soon => return Route::Wait,
                 Reach::Not => waits = true,
@@ -60,22 +61,58 @@ impl Work<'_> {
         if waits || contact.theirs.newest.is_empty() {
             return Route::Wait;
         }
-        for mailbox in &contact.theirs.older {
-            if self.was_denied(&contact.root, &mailbox.send_id) {
-                continue;
-            }
-            match self.reach(mailbox) {
-                Reach::Now => return Route::To(mailbox.clone()),
-                Reach::Soon => return Route::Wait,
-                // Nothing hangs on an old relay that is gone.
-                Reach::Not => {}
-            }
+        let turn = self.memory.pumps.get(&contact.root).and_then(|pump| pump.older);
+        let older = contact.theirs.older.iter().find(|mailbox| Some(mailbox.send_id) == turn);
+        let Some(mailbox) = older.filter(|mailbox| !self.was_denied(&contact.root, &mailbox.send_id)) else {
+            return Route::Denied;
+        };
+        match self.reach(&contact.root, mailbox) {
+            Reach::Now => Route::To(mailbox.clone()),
+            Reach::Soon | Reach::Not => Route::Wait,
         }
-        Route::Denied
     }
 
-    fn reach(&mut self, mailbox: &MailboxAddress) -> Reach {
+    /// All the newest are denied: of the older ones each has one turn, one with each try, so that no single lie of a relay makes
+    /// us show it all of them as one person's. When none is left, the newest are tried again.
+    pub(crate) fn turn_to_older(&mut self, contact: &Contact) {
+        let next = contact.theirs.older.iter().find(|mailbox| {
+            let tried = self.memory.pumps.get(&contact.root).map(|pump| &pump.older_tried);
+            // Nothing hangs on an old relay that is gone.
+            self.can_send_to(mailbox.relay.identity()) && !tried.is_some_and(|tried| tried.contains(&mailbox.send_id))
+        });
+        let pump = self.memory.pumps.entry(contact.root).or_default();
+        pump.older = next.map(|mailbox| mailbox.send_id);
+        match pump.older {
+            Some(mailbox) => {
+                pump.older_tried.insert(mailbox);
+                pump.denied.remove(&mailbox);
+            }
+            None => pump.denied.clear(),
+        }
+    }
+
+    /// The relay of an older mailbox went away before its turn came.
+    pub(crate) fn end_turn_out_of_reach(&mut self, contact: &Contact) {
+        let turn = self.memory.pumps.get(&contact.root).and_then(|pump| pump.older);
+        let older = contact.theirs.older.iter().find(|mailbox| Some(mailbox.send_id) == turn);
+        if older.is_some_and(|mailbox| !self.can_send_to(mailbox.relay.identity())) {
+            let pump = self.memory.pumps.entry(contact.root).or_default();
+            pump.older = None;
+            pump.denied.clear();
+        }
+    }
+
+    /// Until when a relay takes nothing for a contact.
+    pub(crate) fn held_until(&self, contact: &ContactId, relay: &RelayIdentity) -> Option<Timestamp> {
+        let hold = self.memory.pumps.get(contact)?.held.get(relay)?;
+        Some(hold.until).filter(|until| self.now < *until)
+    }
+
+    fn reach(&mut self, contact: &ContactId, mailbox: &MailboxAddress) -> Reach {
         let relay = mailbox.relay.identity();
+        if let Some(until) = self.held_until(contact, relay) {
+            return if until <= self.now.plus_secs(PATIENCE_SECS) { Reach::Soon } else { Reach::Not };
+        }
         if self.can_send_to(relay) {
             return Reach::Now;
         }
@@ -101,7 +138,10 @@ impl Work<'_> {
         }
         // A relay that only an older mailbox was at may be needed no more.
         self.memory.lines_may_idle = true;
-        self.memory.pumps.entry(contact.root).or_default().cursor = 0;
+        let pump = self.memory.pumps.entry(contact.root).or_default();
+        pump.cursor = 0;
+        pump.older = None;
+        pump.older_tried.clear();
         self.set_timer(self.now, &Timer::Outbox(contact.root));
         Ok(())
     }

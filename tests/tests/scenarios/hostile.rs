@@ -3,6 +3,7 @@
 //! Whatever it does, no message is shown twice, a client begins at most one repair a day, nothing leaves in answer to what is
 //! injected but acknowledgements, and each notice has its cause. Once the relay is honest again the talk goes on.
 
+mod answers;
 mod bundles;
 mod lies;
 mod noise;

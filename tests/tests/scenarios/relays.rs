@@ -40,7 +40,7 @@ fn knows_relays(world: &World, who: ClientId, of: ClientId, relays: &[RelayId]) 
 }
 
 /// Alice and Bob, who read at two relays each, and the second relay.
-fn friends_with_two(seed: u64) -> (World, ClientId, ClientId, RelayId) {
+pub(crate) fn friends_with_two(seed: u64) -> (World, ClientId, ClientId, RelayId) {
     let mut world = World::new(seed_or(seed));
     let b = world.add_relay();
     let (alice, bob) = (world.add_person("alice"), world.add_person("bob"));
