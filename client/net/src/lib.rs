@@ -26,6 +26,7 @@ mod connection;
 mod dial;
 mod error;
 mod long_poll;
+mod lookup;
 mod places;
 mod relay_task;
 mod route;

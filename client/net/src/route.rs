@@ -8,7 +8,7 @@ use std::{fmt, io, str::FromStr};
 use tokio::net::TcpStream;
 use tokio_socks::{Error as SocksError, tcp::Socks5Stream};
 
-use crate::{NetError, ProxyRefusal};
+use crate::{NetError, ProxyRefusal, lookup};
 
 /// What precedes a proxy's host.
 const SCHEME: &str = "socks5://";
@@ -75,10 +75,9 @@ impl Route {
 }
 
 async fn dial(host: &str, port: u16) -> Result<TcpStream, NetError> {
-    let addresses = tokio::net::lookup_host((host, port)).await.map_err(|_| NetError::NameUnknown)?;
     let mut last = NetError::NameUnknown;
-    for address in addresses {
-        match TcpStream::connect(address).await {
+    for address in lookup::addresses(host).await? {
+        match TcpStream::connect((address, port)).await {
             Ok(stream) => {
                 // A frame waits for no other. Without the option it still arrives, only later.
                 let _slower = stream.set_nodelay(true);

@@ -321,6 +321,20 @@ async fn a_stop_brings_what_was_ordered_in_a_last_poll() {
 }
 
 #[tokio::test]
+async fn what_is_cut_says_no_goodbye() {
+    let relay = PollRelay::start(REFUSED).await;
+    relay.serve();
+    let (task, mut events) = spawn(Pace::default(), &relay);
+    let connection = connected(&mut events).await;
+    talk(&task, &mut events, connection, 1).await;
+    // Nothing has run since the order: only a goodbye would bring it.
+    task.transmit(connection, ask(2));
+    task.cut();
+    while events.recv().await.is_some() {}
+    assert_eq!(relay.taken(), [1]);
+}
+
+#[tokio::test]
 async fn after_a_sleep_a_dead_connection_is_noticed() {
     let relay = TestRelay::start().await;
     let (sender, mut events) = mpsc::channel(16);
