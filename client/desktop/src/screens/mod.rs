@@ -148,3 +148,22 @@ impl Screens {
         self.previewed = there;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use egui::{Id, text_edit::TextEditState};
+
+    use super::*;
+    use crate::theme::Theme;
+
+    #[test]
+    fn a_dialog_that_is_left_keeps_nothing_to_undo_to() {
+        let (ctx, view, theme, mut actions) = (egui::Context::default(), View::default(), Theme::light(), Vec::new());
+        let mut cx = Cx { view: &view, theme: &theme, actions: &mut actions };
+        let mut screens = Screens { drawn: Some(Dialog::Passphrase), ..Screens::default() };
+        let field = Id::unique("new-passphrase");
+        TextEditState::default().store(&ctx, field);
+        screens.dialog(&ctx, &mut cx, None);
+        assert!(TextEditState::load(&ctx, field).is_none());
+    }
+}
