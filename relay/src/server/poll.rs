@@ -7,21 +7,26 @@
 //!
 //! A poll is taken once. Asked again it gets the answer that is kept, the same bytes, or waits in the place of its
 //! predecessor: so an answer that the network lost is not lost, and no frame is handed to the core twice. What waits is
-//! bounded: a poll is taken only when the frames of the one before are with the core, or answers press.
+//! bounded: a poll is taken only when the frames of the one before are with the core, or answers press; a client that lets
+//! both pile up is let go. Only a poll that was not asked before keeps the connection, and only frames make it one that stays.
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use axum::body::Bytes;
 use sotto_outer::{
     ClientFrame, PollAnswer, RelayFrame,
-    limits::FRAME_BYTES_MAX,
+    limits::{FRAME_BYTES_MAX, POLL_FRAMES_MAX},
     poll::{self, FrameBytes},
 };
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     time::{Instant, sleep_until},
 };
 
@@ -37,6 +42,9 @@ const UNANSWERED_MAX: usize = 256;
 const OUTGOING_MAX: usize = 1_024;
 /// How long a relay that stops keeps answers for a client that has no poll open.
 const DRAIN: Duration = Duration::from_secs(1);
+
+/// How often a kept answer is given again.
+const REPEATS_MAX: u32 = 64;
 
 /// A poll, and where its answer goes.
 pub(super) struct Asked {
@@ -72,12 +80,24 @@ pub(super) struct Session {
     /// The poll that was taken last, until it is answered.
     open: Option<Open>,
     /// The answers that may be asked for again.
-    kept: VecDeque<(u32, Bytes)>,
+    kept: VecDeque<Kept>,
     /// The client's frames that the core has not got yet.
     untaken: VecDeque<FrameBytes>,
     ready: Ready,
+    /// When a poll came that was not asked before.
     last_poll: Instant,
+    /// Whether a frame came: until then the connection is short-lived, and the first to give way.
+    in_use: Arc<AtomicBool>,
+    /// Somebody else needs its room.
+    give_way: Arc<Notify>,
     ending: Ending,
+}
+
+/// An answer that may be asked for again.
+struct Kept {
+    number: u32,
+    bytes: Bytes,
+    repeats: u32,
 }
 
 /// A poll that waits for something to tell.
@@ -135,8 +155,20 @@ impl Session {
             untaken: VecDeque::new(),
             ready: Ready::default(),
             last_poll: Instant::now(),
+            in_use: Arc::default(),
+            give_way: Arc::default(),
             ending: Ending::No,
         }
+    }
+
+    /// Whether a frame came on it.
+    pub(super) fn in_use(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.in_use)
+    }
+
+    /// Ends it, when told.
+    pub(super) fn give_way(&self) -> Arc<Notify> {
+        Arc::clone(&self.give_way)
     }
 
     /// Carries frames until the connection is over. The polls' receiver is dropped last, by the caller.
@@ -181,14 +213,21 @@ impl Session {
                 self.ending = Ending::Draining(Instant::now() + DRAIN);
                 self.untaken.clear();
             }
+            () = self.give_way.notified() => return Err(Over),
             () = sleep_until(deadline) => {}
         }
         Ok(())
     }
 
+    /// When the connection ends if no new poll comes, or no frame at all.
+    fn idle_at(&self) -> Instant {
+        let patience = if self.in_use.load(Ordering::Relaxed) { self.settings.idle } else { self.settings.unused };
+        self.last_poll + patience.min(self.settings.idle)
+    }
+
     /// When something is due though nothing happens.
     fn deadline(&self) -> Instant {
-        let idle = self.last_poll + self.settings.idle;
+        let idle = self.idle_at();
         let hung = self.open.as_ref().map_or(idle, |open| open.until);
         match self.ending {
             Ending::Draining(until) => until.min(idle).min(hung),
@@ -199,7 +238,7 @@ impl Session {
     /// Answers and takes what is due.
     fn settle(&mut self) -> Result<(), Over> {
         let now = Instant::now();
-        if now >= self.last_poll + self.settings.idle {
+        if now >= self.idle_at() || self.is_stuck() {
             return Err(Over);
         }
         loop {
@@ -233,19 +272,29 @@ impl Session {
         told || open.number == 0 || now >= open.until || self.parked.contains_key(&self.next)
     }
 
+    /// Whether neither answers nor frames can move though the client asks: it took more than it lets be answered.
+    fn is_stuck(&self) -> bool {
+        let asked = self.open.is_none() && self.parked.contains_key(&self.next);
+        let full = !self.ready.has_room() && self.unanswered >= UNANSWERED_MAX && self.untaken.len() >= POLL_FRAMES_MAX;
+        asked && full
+    }
+
     /// Takes the next poll, if it is there and the frames of the one before are out of the way.
     fn take(&mut self, now: Instant) -> bool {
-        let free = self.untaken.is_empty() || !self.ready.has_room();
+        let free = self.untaken.is_empty() || (!self.ready.has_room() && self.untaken.len() < POLL_FRAMES_MAX);
         let over = self.ending == Ending::Closed && self.ready.frames.is_empty();
         if self.open.is_some() || !free || over {
             return false;
         }
         let Some(Asked { number, frames, last, answer }) = self.parked.remove(&self.next) else { return false };
         // Who asks this one has the answer before the last.
-        self.kept.retain(|(kept, _)| kept.checked_add(1) >= Some(number));
+        self.kept.retain(|kept| kept.number.checked_add(1) >= Some(number));
         self.next = number.saturating_add(1);
         self.open = Some(Open { number, waiter: answer, until: now + self.settings.hang });
         if self.ending == Ending::No {
+            if !frames.is_empty() {
+                self.in_use.store(true, Ordering::Relaxed);
+            }
             self.untaken.extend(frames);
             if last {
                 self.ending = Ending::LastPoll;
@@ -256,16 +305,18 @@ impl Session {
 
     /// A poll came.
     fn ask(&mut self, asked: Asked) {
-        self.last_poll = Instant::now();
         let number = asked.number;
-        if let Some((_, bytes)) = self.kept.iter().find(|(kept, _)| *kept == number) {
-            let _ = asked.answer.send(Told::Answer(bytes.clone()));
+        if let Some(kept) = self.kept.iter_mut().find(|kept| kept.number == number) {
+            kept.repeats += 1;
+            let again = kept.repeats <= REPEATS_MAX;
+            let _ = asked.answer.send(if again { Told::Answer(kept.bytes.clone()) } else { Told::OutOfTurn });
         } else if let Some(open) = self.open.as_mut().filter(|open| open.number == number) {
             let before = std::mem::replace(&mut open.waiter, asked.answer);
             let _ = before.send(Told::OutOfTurn);
         } else if number >= self.next && number - self.next <= 1 {
-            if let Some(before) = self.parked.insert(number, asked) {
-                let _ = before.answer.send(Told::OutOfTurn);
+            match self.parked.insert(number, asked) {
+                Some(before) => drop(before.answer.send(Told::OutOfTurn)),
+                None => self.last_poll = Instant::now(),
             }
         } else {
             let _ = asked.answer.send(Told::OutOfTurn);
@@ -277,7 +328,7 @@ impl Session {
         let Some(Open { number, waiter, until: _ }) = self.open.take() else { return };
         let Ready { frames, bytes: _ } = std::mem::take(&mut self.ready);
         let bytes = Bytes::from(PollAnswer { number, frames }.encode());
-        self.kept.push_back((number, bytes.clone()));
+        self.kept.push_back(Kept { number, bytes: bytes.clone(), repeats: 0 });
         // Where nobody waits any more it is kept.
         let _ = waiter.send(Told::Answer(bytes));
     }
@@ -345,7 +396,7 @@ mod tests {
             let house = Self { polls, events, seen: vec![], outbox, drain, session };
             // Where the connection ends at once it may end before.
             let opened = house.answer(0, vec![]).await;
-            assert!(opened == Some(vec![]) || settings.idle < Duration::from_secs(1));
+            assert!(opened == Some(vec![]) || settings.idle.min(settings.unused) < Duration::from_secs(1));
             house
         }
 
@@ -453,6 +504,90 @@ mod tests {
         let mut house = House::with(LongPoll { idle: Duration::from_millis(1), ..LongPoll::default() }).await;
         house.session.await.unwrap();
         assert!(matches!(house.events.recv().await, Some(Event::Closed(Conn(1)))));
+    }
+
+    #[tokio::test]
+    async fn a_connection_on_which_nothing_was_ever_said_ends_soon() {
+        let settings = LongPoll { unused: Duration::from_millis(1), hang: Duration::ZERO, ..LongPoll::default() };
+        House::with(settings).await.session.await.unwrap();
+        let mut session = unlinked(settings);
+        assert_eq!(session.idle_at(), session.last_poll + settings.unused);
+        let answer = oneshot::channel().0;
+        session.ask(Asked { number: 0, frames: vec![fetch(1).into()], last: false, answer });
+        assert!(session.take(Instant::now()));
+        assert_eq!(session.idle_at(), session.last_poll + settings.idle);
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_way_is_gone() {
+        let (polls, asked) = mpsc::channel(4);
+        let (sender, mut events) = mpsc::channel(8);
+        let (_drain, draining) = watch::channel(false);
+        let mut session = Session::new(Conn(1), sender, draining, asked, LongPoll::default());
+        session.give_way().notify_one();
+        session.run().await;
+        assert!(matches!(events.recv().await, Some(Event::Opened(..))));
+        assert!(matches!(events.recv().await, Some(Event::Closed(Conn(1)))));
+        drop(polls);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_not_given_again_without_end_and_keeps_no_connection() {
+        let settings = LongPoll { hang: Duration::ZERO, ..LongPoll::default() };
+        let house = House::with(settings).await;
+        let first = house.answer(1, vec![]).await;
+        assert_eq!(first, Some(vec![]));
+        for _ in 0..REPEATS_MAX {
+            assert_eq!(house.answer(1, vec![]).await, first);
+        }
+        assert!(matches!(house.ask(1, vec![], false).await.await, Ok(Told::OutOfTurn)));
+    }
+
+    #[tokio::test]
+    async fn polls_that_were_asked_before_keep_no_connection() {
+        let mut session = unlinked(LongPoll::default());
+        let before = Instant::now() - Duration::from_secs(30);
+        let ask = |session: &mut Session, number| {
+            session.last_poll = before;
+            let answer = oneshot::channel().0;
+            session.ask(Asked { number, frames: vec![], last: false, answer });
+            session.last_poll != before
+        };
+        assert!(ask(&mut session, 0));
+        assert!(!ask(&mut session, 0), "it is parked");
+        assert!(session.take(Instant::now()));
+        assert!(!ask(&mut session, 0), "it is open");
+        session.answer();
+        assert!(!ask(&mut session, 0), "its answer is kept");
+        assert!(ask(&mut session, 1));
+    }
+
+    #[tokio::test]
+    async fn who_makes_answers_press_brings_no_frames_without_end() {
+        let mut session = unlinked(LongPoll::default());
+        session.unanswered = UNANSWERED_MAX;
+        for number in 0..8 {
+            // Answers press, and each poll brings as much as it may.
+            session.ready = Ready { frames: vec![], bytes: poll_bytes() };
+            let frames = vec![FrameBytes::from(fetch(1)); POLL_FRAMES_MAX];
+            session.ask(Asked { number, frames, last: false, answer: oneshot::channel().0 });
+            if session.settle().is_err() {
+                break;
+            }
+            assert!(session.untaken.len() <= POLL_FRAMES_MAX * 2);
+            session.open = None;
+        }
+        assert!(session.untaken.len() <= POLL_FRAMES_MAX * 2);
+        assert!(session.is_stuck());
+    }
+
+    fn poll_bytes() -> usize {
+        sotto_outer::limits::POLL_BYTES_MAX
+    }
+
+    /// A session that nobody runs.
+    fn unlinked(settings: LongPoll) -> Session {
+        Session::new(Conn(1), mpsc::channel(8).0, watch::channel(false).1, mpsc::channel(4).1, settings)
     }
 
     #[tokio::test]

@@ -3,8 +3,11 @@
 //! A connection is found by its token, which stands in the body alone: no proxy logs it.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -19,7 +22,7 @@ use sotto_outer::{
     limits::{POLL_HANG_SECS, POLL_IDLE_SECS},
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     time::timeout,
 };
 
@@ -37,10 +40,12 @@ const POLLS_MAX: usize = 4;
 /// What long poll may use.
 #[derive(Clone, Copy, Debug)]
 pub struct LongPoll {
-    /// Connections at a time; beyond, new ones are turned away.
+    /// Connections at a time; beyond, one that was never used gives way, or else new ones are turned away.
     pub connections_max: usize,
     /// How long without a poll until a connection has ended.
     pub idle: Duration,
+    /// The same, until the first frame came.
+    pub unused: Duration,
     /// How long a poll hangs where nothing is to be told.
     pub hang: Duration,
 }
@@ -50,6 +55,7 @@ impl Default for LongPoll {
         Self {
             connections_max: 4_096,
             idle: Duration::from_secs(POLL_IDLE_SECS.into()),
+            unused: Duration::from_secs(10),
             hang: Duration::from_secs(POLL_HANG_SECS.into()),
         }
     }
@@ -58,15 +64,60 @@ impl Default for LongPoll {
 /// All connections by long poll.
 pub(super) struct Polls {
     settings: LongPoll,
-    connections: Mutex<HashMap<PollToken, mpsc::Sender<Asked>>>,
+    connections: Mutex<Connections>,
+}
+
+/// Connections by their tokens.
+#[derive(Default)]
+struct Connections {
+    by_token: HashMap<PollToken, Connection>,
+    /// In the order of their opening, those that were not seen in use yet.
+    unused: VecDeque<(PollToken, Conn)>,
+}
+
+struct Connection {
+    conn: Conn,
+    polls: mpsc::Sender<Asked>,
+    in_use: Arc<AtomicBool>,
+    give_way: Arc<Notify>,
+}
+
+impl Connections {
+    /// Lets the oldest connection go on which nothing was ever said. Says whether there was one.
+    fn make_room(&mut self) -> bool {
+        while let Some((token, conn)) = self.unused.pop_front() {
+            let unused = |found: &Connection| found.conn == conn && !found.in_use.load(Ordering::Relaxed);
+            if self.by_token.get(&token).is_some_and(unused)
+                && let Some(gone) = self.by_token.remove(&token)
+            {
+                gone.give_way.notify_one();
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Forgets a connection that has ended; another one may have its token since.
+    fn forget(&mut self, token: &PollToken, conn: Conn) {
+        if self.by_token.get(token).is_some_and(|found| found.conn == conn) {
+            self.by_token.remove(token);
+        }
+        // The front alone: what is behind goes when it gets there, and there is no more of it than connections were opened
+        // while the front one stood, at most 10 s.
+        while let Some((token, conn)) = self.unused.front()
+            && self.by_token.get(token).is_none_or(|found| found.conn != *conn || found.in_use.load(Ordering::Relaxed))
+        {
+            self.unused.pop_front();
+        }
+    }
 }
 
 impl Polls {
     pub(super) fn new(settings: LongPoll) -> Self {
-        Self { settings, connections: Mutex::new(HashMap::new()) }
+        Self { settings, connections: Mutex::default() }
     }
 
-    fn connections(&self) -> MutexGuard<'_, HashMap<PollToken, mpsc::Sender<Asked>>> {
+    fn connections(&self) -> MutexGuard<'_, Connections> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -111,21 +162,26 @@ enum Found {
 /// The connection of this token; a new one, where its first poll comes.
 fn find(house: &Arc<House>, token: PollToken, number: u32) -> Found {
     let mut connections = house.polls.connections();
-    if let Some(known) = connections.get(&token) {
-        return Found::Here(known.clone());
+    if let Some(known) = connections.by_token.get(&token) {
+        return Found::Here(known.polls.clone());
     }
     if number != 0 {
         return Found::Nowhere;
     }
-    if !house.ready.load(Ordering::Relaxed) || connections.len() >= house.polls.settings.connections_max {
+    if !house.ready.load(Ordering::Relaxed) {
+        return Found::NoRoom;
+    }
+    if connections.by_token.len() >= house.polls.settings.connections_max && !connections.make_room() {
         return Found::NoRoom;
     }
     let (sender, polls) = mpsc::channel(POLLS_MAX);
-    connections.insert(token, sender.clone());
     let conn = Conn(house.next_conn.fetch_add(1, Ordering::Relaxed));
     let settings = house.polls.settings;
     let mut session = Session::new(conn, house.events.clone(), house.draining.clone(), polls, settings);
-    let listed = Listed { house: Arc::clone(house), token };
+    let (in_use, give_way) = (session.in_use(), session.give_way());
+    connections.by_token.insert(token, Connection { conn, polls: sender.clone(), in_use, give_way });
+    connections.unused.push_back((token, conn));
+    let listed = Listed { house: Arc::clone(house), token, conn };
     tokio::spawn(async move {
         session.run().await;
         // Out of the list before its receiver goes: a token is found as long as it is answered.
@@ -143,10 +199,50 @@ pub(super) fn busy() -> Response {
 struct Listed {
     house: Arc<House>,
     token: PollToken,
+    conn: Conn,
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        self.house.polls.connections().remove(&self.token);
+        self.house.polls.connections().forget(&self.token, self.conn);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(connections: &mut Connections, name: u8) -> Arc<AtomicBool> {
+        let in_use = Arc::<AtomicBool>::default();
+        let conn = Conn(name.into());
+        let connection =
+            Connection { conn, polls: mpsc::channel(1).0, in_use: Arc::clone(&in_use), give_way: Arc::default() };
+        connections.by_token.insert([name; 32].into(), connection);
+        connections.unused.push_back(([name; 32].into(), conn));
+        in_use
+    }
+
+    #[test]
+    fn the_oldest_unused_connection_gives_way_and_none_in_use() {
+        let mut connections = Connections::default();
+        let [first, _second, third] = [1, 2, 3].map(|name| open(&mut connections, name));
+        first.store(true, Ordering::Relaxed);
+        assert!(connections.make_room());
+        assert!(!connections.by_token.contains_key(&[2; 32].into()));
+        third.store(true, Ordering::Relaxed);
+        assert!(!connections.make_room(), "both are in use");
+        assert_eq!(connections.by_token.len(), 2);
+    }
+
+    #[test]
+    fn what_has_ended_is_not_kept_in_mind() {
+        let mut connections = Connections::default();
+        for name in 1..=9 {
+            open(&mut connections, name);
+        }
+        for name in 1..=9 {
+            connections.forget(&[name; 32].into(), Conn(name.into()));
+        }
+        assert!(connections.by_token.is_empty() && connections.unused.is_empty());
     }
 }
