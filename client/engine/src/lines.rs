@@ -1,7 +1,7 @@
 //! Which lines are kept: one for our own things at each relay that holds them, one for others' things at each relay where a
 //! contact is reached; and none that nothing needs any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, btree_map::Entry};
 
 use sotto_inner::MailboxAddress;
 use sotto_outer::{Answer, ClientFrame, Command, ConnectionNonce, RelayAddress, RelayIdentity};
@@ -33,8 +33,15 @@ impl Work<'_> {
         let own = self.memory.lines.get(&Line::reading(*relay.identity()));
         match own.map(|own| own.addresses.clone()).filter(|addresses| !addresses.is_empty()) {
             Some(addresses) => addresses.iter().for_each(|address| self.want_line(Role::Sending, address)),
-            None => self.want_line(Role::Sending, relay),
+            None if self.may_dial(relay) => self.want_line(Role::Sending, relay),
+            None => {}
         }
+    }
+
+    /// Whether a place that someone told is one to dial. What cannot be read cannot be read elsewhere either, where it is said.
+    fn may_dial(&self, told: &RelayAddress) -> bool {
+        let Ok(Some(account)) = self.account() else { return true };
+        crate::told::is_dialled(told, account.relays().collect::<Vec<_>>().into_iter())
     }
 
     /// Asks the driver for a line, once for each place the relay is said to be at.
@@ -47,8 +54,8 @@ impl Work<'_> {
         {
             return;
         }
-        if !self.memory.lines.contains_key(&line) {
-            self.memory.lines.insert(line, LineMemory::default());
+        if let Entry::Vacant(vacant) = self.memory.lines.entry(line) {
+            vacant.insert(LineMemory::default());
             // What cannot be read here cannot be read elsewhere either, where it is said; this is but a better first guess.
             if let Ok(Some(proven)) = self.load::<ProvenPlace>(&ProvenPlace::key(relay.identity())) {
                 self.add_place(line, &proven.address);

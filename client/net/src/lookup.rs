@@ -23,6 +23,9 @@ static LOOKUPS: LazyLock<Lookups> = LazyLock::new(|| Lookups::new(LOOKUPS_MAX, s
 /// What a resolver said, once it has.
 type Said = Option<Vec<IpAddr>>;
 
+/// Asks for a name, and waits for it.
+type Resolve = dyn Fn(&str) -> Vec<IpAddr> + Send + Sync;
+
 /// The addresses of a host.
 pub(crate) async fn addresses(host: &str) -> Result<Vec<IpAddr>, NetError> {
     if let Ok(literal) = host.parse() {
@@ -37,7 +40,7 @@ fn system(host: &str) -> Vec<IpAddr> {
 
 /// The names that are being asked for.
 struct Lookups {
-    resolve: Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>,
+    resolve: Arc<Resolve>,
     room: Arc<Semaphore>,
     under_way: Arc<Mutex<BTreeMap<String, watch::Receiver<Said>>>>,
 }
