@@ -38,6 +38,7 @@ mod rows;
 mod sessions;
 mod step;
 mod timers;
+mod told;
 pub mod view;
 mod watcher;
 mod work;
