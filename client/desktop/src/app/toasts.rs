@@ -22,9 +22,10 @@ impl Toasts {
         }
         let now = ctx.input(|input| input.time);
         let mut over = Vec::new();
+        let bottom = if view.timeline.is_some() { ABOVE_COMPOSER } else { BOTTOM };
         Area::new(Id::unique("toasts"))
             .order(Order::Foreground)
-            .anchor(Align2::CENTER_BOTTOM, vec2(0.0, -BOTTOM))
+            .anchor(Align2::CENTER_BOTTOM, vec2(0.0, -bottom))
             .show(ctx, |ui| {
                 ui.spacing_mut().item_spacing.y = 8.0;
                 for (number, toast) in view.toasts.iter().rev().take(AT_ONCE) {
@@ -78,5 +79,6 @@ fn one(ui: &mut Ui, cx: &mut Cx<'_>, toast: &Toast) -> bool {
 const SECS: f64 = 4.0;
 /// How many are drawn.
 const AT_ONCE: usize = 3;
-/// Over the composer.
-const BOTTOM: f32 = 84.0;
+/// From the window's end, where a conversation is open and where none is.
+const ABOVE_COMPOSER: f32 = 84.0;
+const BOTTOM: f32 = 24.0;

@@ -8,7 +8,7 @@ use crate::theme::Theme;
 /// The card's widest and highest.
 const CARD: Vec2 = vec2(400.0, 620.0);
 /// What toasts need under the card; in a lower window they lie on it.
-const TOASTS: f32 = 72.0;
+const TOASTS: f32 = 84.0;
 const LOW: f32 = 600.0;
 /// Between the card's edge and what is in it.
 const PADDING: i8 = 32;
