@@ -184,7 +184,7 @@ impl Desk {
     }
 
     /// What another try may mend leads to the lock screen, the rest is told.
-    fn not_opened(&self, error: &ClientError) {
+    fn not_opened(&mut self, error: &ClientError) {
         let ClientError::Store(store) = error else {
             return self.tell([Update::Stage(Stage::Broken(trouble(error)))]);
         };
@@ -211,7 +211,8 @@ impl Desk {
     }
 
     /// Draws the lock screen.
-    pub(super) fn tell_locked(&self, busy: bool, trouble: Option<Trouble>) {
+    pub(super) fn tell_locked(&mut self, busy: bool, trouble: Option<Trouble>) {
+        self.lock_trouble.clone_from(&trouble);
         let slots = Store::slots(&self.profile).unwrap_or_default();
         let keyring = self.setup.keyring && slots.contains(&SlotKind::Keyring);
         let arrivals = match &self.held {
@@ -257,7 +258,9 @@ impl Desk {
 
     /// Something arrived at a locked profile: neither who nor what is known.
     pub(super) fn arrived(&mut self) {
-        self.tell_locked(false, None);
+        // A passphrase that was wrong is still wrong.
+        let trouble = self.lock_trouble.take();
+        self.tell_locked(false, trouble);
         if !self.focused {
             self.arrivals.add_unknown(Instant::now());
         }

@@ -61,6 +61,8 @@ pub(super) struct Desk {
     pub(super) comparing: Option<ContactId>,
     /// The recovery key of a profile that was made just now, until it was shown.
     pub(super) recovery: Option<SecretText>,
+    /// What the lock screen says went wrong.
+    pub(super) lock_trouble: Option<Trouble>,
     pub(super) arrivals: Arrivals,
     pub(super) focused: bool,
 }
@@ -124,6 +126,7 @@ impl Desk {
             preview: None,
             comparing: None,
             recovery: None,
+            lock_trouble: None,
             arrivals: Arrivals::default(),
             focused: true,
         }

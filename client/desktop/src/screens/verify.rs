@@ -1,14 +1,12 @@
 //! Compare safety numbers: the digits and their code side by side, or a picture of the other's code.
 
-use std::sync::Arc;
-
 use egui::{Context, Ui};
-use qrcodegen::{QrCode, QrCodeEcc};
 use sotto_driver::ContactId;
 
 use super::said::{exact, success};
 use crate::{
     action::Action,
+    backend::code,
     cx::Cx,
     view::{Conversation, PictureResult, QrImage},
     widgets::{self, Kind},
@@ -51,7 +49,9 @@ fn number(ui: &mut Ui, cx: &Cx<'_>, conversation: &Conversation, state: &mut Ver
     let theme = cx.theme;
     let number = &conversation.safety_number;
     if state.code.as_ref().is_none_or(|(shown, _)| shown != number) {
-        state.code = code_of(number).map(|code| (number.clone(), code));
+        // Digits without spaces: what `Action::Compare` looks for in a picture.
+        let digits: String = number.split_whitespace().collect();
+        state.code = code(&digits).map(|code| (number.clone(), code));
     }
     ui.horizontal(|ui| {
         ui.vertical(|ui| {
@@ -99,14 +99,4 @@ fn answers(ui: &mut Ui, cx: &mut Cx<'_>, conversation: &Conversation) {
     if widgets::button_wide(ui, theme, Kind::Quiet, "Scan a picture of their code").clicked() {
         cx.act(Action::ChoosePicture);
     }
-}
-
-/// The code of a number: its digits without spaces, which is what [`Action::Compare`] looks for in a picture.
-fn code_of(number: &str) -> Option<QrImage> {
-    let digits: String = number.split_whitespace().collect();
-    let code = QrCode::encode_text(&digits, QrCodeEcc::Medium).ok()?;
-    let side = 0..code.size();
-    let dark =
-        side.clone().flat_map(|y| side.clone().map(move |x| (x, y))).map(|(x, y)| code.get_module(x, y)).collect();
-    Some(QrImage { size: code.size() as usize, dark: Arc::new(dark) })
 }

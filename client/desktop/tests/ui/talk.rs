@@ -1,7 +1,10 @@
 //! Two people at two windows, each over a real profile, with a relay between them: from the first start to a lock.
 
 use egui::{Key, Modifiers};
-use sotto_desktop::backend::{Backend, Setup};
+use sotto_desktop::{
+    backend::{Backend, Setup},
+    view::Stage,
+};
 use sotto_driver::RelayAddress;
 use sotto_outer::Tls;
 use sotto_relay::{
@@ -110,6 +113,12 @@ fn two_people_meet_by_a_link_talk_compare_numbers_and_lock() {
     for private in ["Bobby", "Alice", "Nine o'clock", "lake"] {
         assert!(!alice.says(private), "{private} is drawn on the lock screen");
     }
+    alice.write("Passphrase or recovery key", "walnut");
+    alice.press(Key::Enter);
+    alice.until_view(
+        "a wrong passphrase",
+        |view| matches!(&view.stage, Stage::Locked(locked) if locked.trouble.is_some()),
+    );
     alice.write("Passphrase or recovery key", PASSPHRASE);
     alice.press(Key::Enter);
     alice.until("And you. Nine o'clock?");
