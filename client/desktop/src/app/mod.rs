@@ -238,7 +238,7 @@ impl App {
         }
     }
 
-    /// The list's edge can be dragged, and moved with the arrow keys once Tab has reached it.
+    /// The list's edge can be dragged.
     fn drag_list(&mut self, ui: &Ui, list: Rect) {
         let edge = Rect::from_x_y_ranges(list.right() - 4.0..=list.right() + 4.0, list.y_range());
         let response = ui.interact(edge, Id::unique("list edge"), Sense::DRAG);
