@@ -187,7 +187,12 @@ impl App {
         for action in actions {
             self.grant(&ctx, action);
         }
-        if !self.usable && self.view.stage != Stage::Starting {
+        let opening = match &self.view.stage {
+            Stage::Starting => true,
+            Stage::Locked(locked) => locked.busy,
+            Stage::FirstRun(_) | Stage::Open | Stage::Broken(_) => false,
+        };
+        if !self.usable && !opening {
             self.usable = true;
             tracing::info!(unix_millis = unix_millis(), "first usable frame");
         }
