@@ -42,6 +42,8 @@ pub(super) struct Open {
     health: watch::Receiver<Health>,
     /// An attempt to reach a relay failed since the last one that did not.
     was_offline: bool,
+    /// How the relays stand, as the window was last told.
+    shown: Option<Network>,
     read_at: Instant,
     /// The number of the last wish where to look.
     pub(super) wish: u64,
@@ -101,6 +103,7 @@ impl Open {
             notices,
             health,
             was_offline: false,
+            shown: None,
             read_at: Instant::now(),
             wish: 0,
         })
@@ -209,7 +212,11 @@ impl Open {
             updates.push(Update::Timeline(Some(window.timeline())));
         }
         if stale.network {
-            updates.push(Update::Network(self.network()?));
+            let network = self.network()?;
+            if self.shown.as_ref() != Some(&network) {
+                updates.push(Update::Network(network.clone()));
+                self.shown = Some(network);
+            }
         }
         if let Some(message) = self.why {
             updates.push(Update::Why(why::why(&self.client, &message)?));
@@ -270,12 +277,22 @@ impl Open {
         } else if health.relays.values().any(failed) {
             self.was_offline = true;
         }
-        let state = |relay: &RelayAddress| health.relays.get(relay.identity()).map_or_else(String::new, standing);
+        // Away, and dialled once more: what is shown stays until it went one way or the other.
+        let shown = self.shown.as_ref().filter(|_| self.was_offline);
+        let before = |place: &str| shown?.relays.iter().find(|(name, _)| name == place).map(|(_, state)| state.clone());
+        let state = |relay: &RelayAddress| match health.relays.get(relay.identity()) {
+            None => String::new(),
+            Some(state @ (RelayState::Dialling | RelayState::Proving)) => {
+                before(&relay.authority()).unwrap_or_else(|| standing(state))
+            }
+            Some(state) => standing(state),
+        };
         let relays = self.relays().map(|relay| (relay.authority(), state(relay))).collect();
+        let problem = health.problem().map(sentence).or_else(|| shown?.problem.clone());
         Ok(Network {
             online: !self.was_offline,
             waiting: self.client.view(|rows| view::totals(rows))?.waiting,
-            problem: health.problem().filter(|_| self.was_offline).map(sentence),
+            problem: problem.filter(|_| self.was_offline),
             storage: health.storage.as_ref().map(sentence),
             relays,
         })
