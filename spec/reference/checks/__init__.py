@@ -1,0 +1,1 @@
+"""What the reference is held against: the vectors of spec/vectors, the registry, and itself in long talks."""

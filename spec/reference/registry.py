@@ -1,0 +1,50 @@
+"""The one version, the labels and the limits of the protocol, as this reference uses them (spec/registry.toml).
+
+`checks/registry.py` holds what stands here against the registry itself.
+"""
+
+# The one version of the wire: in labels, handshake, transcript and associated data.
+VERSION = 0
+
+# What only clients can read: every label this reference separates a key's uses by. [registry.toml, labels.inner]
+LABELS = (
+    "manifest",
+    "prekey",
+    "bundle part",
+    "pqxdh",
+    "handshake",
+    "first message",
+    "repair",
+    "session",
+    "root step",
+    "chain step",
+    "message key",
+    "body key",
+    "safety number",
+    "braid start",
+    "braid authenticator",
+    "braid epoch",
+    "braid chains",
+    "braid header",
+    "braid ciphertext",
+    "epoch step",
+)
+
+BUCKETS = (1_024, 4_096, 16_384, 65_536)
+FIRST_MESSAGE_BYTES = 4_096
+BUNDLE_MAIN_BYTES = 3_072
+BUNDLE_PART_BYTES = 2_048
+LINK_BYTES_MAX = 200
+MANIFEST_DEVICES_MAX = 8
+SKIPPED_GAP_MAX = 2_000
+SKIPPED_KEYS_MAX = 2_000
+SKIPPED_CHAINS_MAX = 5
+SKIPPED_KEY_SECS = 2_419_200
+UNRECEIPTED_PACKETS_MAX = 1_500
+
+
+def label(name: str) -> bytes:
+    """The label `name` as it goes into a hash, a signature or a derivation."""
+    if name not in LABELS:
+        raise KeyError(name)
+    return f"sotto/{VERSION} {name}".encode("ascii")
