@@ -1,0 +1,1 @@
+"""How a session carries messages: Double Ratchet, Braid, and their mixing. [SES-12] to [SES-23]"""

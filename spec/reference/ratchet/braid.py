@@ -1,0 +1,185 @@
+"""The Braid: what each state says and hears (Signal, The ML-KEM Braid Protocol; our chunks, labels and encodings).
+
+Both functions are pure: state in, state out. An epoch's secret, where one is born, comes beside the state.
+"""
+
+from dataclasses import dataclass, replace
+
+from primitives import mlkem
+from primitives.randomness import Randomness
+from primitives.refused import require
+from ratchet.authenticator import require_mac
+from ratchet.braid_states import (
+    CT1,
+    CT2,
+    EK,
+    HEADER,
+    KEM,
+    Ct1Acknowledged,
+    Ct1Received,
+    Ct1Sampled,
+    Ct2Sampled,
+    EkReceivedCt1Sampled,
+    EkSentCt1Received,
+    HeaderReceived,
+    HeaderSent,
+    KeysSampled,
+    KeysUnsampled,
+    NoHeaderReceived,
+    State,
+    epoch_secret,
+)
+from ratchet.erasure import INDEX_END, Decoder, encode
+from ratchet.slot import Chunk, Message
+
+
+@dataclass(frozen=True)
+class Born:
+    """The secret of an epoch, which joins the chains now."""
+
+    epoch: int
+    secret: bytes
+
+
+# ---- sending ----
+
+
+def send(state: State, randomness: Randomness) -> tuple[State, Message, Born | None]:
+    """What goes into the next packet. KeysUnsampled draws 64 bytes, HeaderReceived 32, nothing else any."""
+    born = None
+    if isinstance(state, KeysUnsampled):
+        state = KeysSampled(state.epoch, state.auth, randomness.draw(mlkem.SEED_BYTES), 0)
+    elif isinstance(state, HeaderReceived):
+        state, born = _sample_ct1(state, randomness.draw(32))
+    if isinstance(state, KeysSampled):
+        return _send_chunk(state, Chunk.HEADER, _header(state), born)
+    if isinstance(state, HeaderSent):
+        return _send_chunk(state, Chunk.EK, mlkem.key_pair(KEM, state.seed).vector, born)
+    if isinstance(state, Ct1Received):
+        return _send_chunk(state, Chunk.EK_ACKNOWLEDGING, mlkem.key_pair(KEM, state.seed).vector, born)
+    if isinstance(state, Ct1Sampled | EkReceivedCt1Sampled):
+        return _send_chunk(state, Chunk.CT1, state.ct1, born)
+    if isinstance(state, Ct2Sampled):
+        return _send_chunk(state, Chunk.CT2, state.ct2, born)
+    return state, Message(state.epoch), born
+
+
+Speaking = KeysSampled | HeaderSent | Ct1Received | Ct1Sampled | EkReceivedCt1Sampled | Ct2Sampled
+
+
+def _send_chunk(state: Speaking, kind: Chunk, data: bytes, born: Born | None) -> tuple[State, Message, Born | None]:
+    """The next chunk of `data`; no chunk once the indices are used up."""
+    if state.index == INDEX_END:
+        return state, Message(state.epoch), born
+    message = Message(state.epoch, kind, state.index, encode(data, state.index))
+    return replace(state, index=state.index + 1), message, born
+
+
+def _header(state: KeysSampled) -> bytes:
+    pair = mlkem.key_pair(KEM, state.seed)
+    rho_and_hash = pair.rho + mlkem.key_hash(pair.ek)
+    return rho_and_hash + state.auth.header_mac(state.epoch, rho_and_hash)
+
+
+def _sample_ct1(state: HeaderReceived, m: bytes) -> tuple[Ct1Sampled, Born]:
+    """The first half of the encapsulation: the epoch's secret is known from here on."""
+    kem_secret, ct1 = mlkem.encapsulate_first(KEM, state.rho, state.key_hash, m)
+    secret = epoch_secret(state.epoch, kem_secret)
+    auth = state.auth.update(state.epoch, secret)
+    sampled = Ct1Sampled(state.epoch, auth, state.rho, state.key_hash, m, ct1, 0, Decoder(EK))
+    return sampled, Born(state.epoch, secret)
+
+
+# ---- receiving ----
+
+
+def receive(state: State, message: Message) -> tuple[State, Born | None]:
+    """What a packet whose body verified does; Refused is a failure of the Braid, after which the session is broken."""
+    if isinstance(state, Ct2Sampled) and message.epoch == state.epoch + 1:
+        state = KeysUnsampled(state.epoch + 1, state.auth)
+    require(message.epoch <= state.epoch, "Epoch")
+    if message.epoch < state.epoch:
+        return state, None
+    return _hear(state, message)
+
+
+def _hear(state: State, message: Message) -> tuple[State, Born | None]:
+    """A message of our own epoch; a chunk that this state does not wait for has no effect."""
+    index, chunk = message.index, message.chunk
+    match state, message.kind:
+        case NoHeaderReceived(), Chunk.HEADER:
+            return _hear_header(replace(state, header=state.header.add(index, chunk))), None
+        case KeysSampled(), Chunk.CT1:
+            return _hear_ct1(HeaderSent(state.epoch, state.auth, state.seed, 0, Decoder(CT1).add(index, chunk))), None
+        case HeaderSent(), Chunk.CT1:
+            return _hear_ct1(replace(state, ct1=state.ct1.add(index, chunk))), None
+        case Ct1Received(), Chunk.CT2:
+            decoder = Decoder(CT2).add(index, chunk)
+            return _hear_ct2(EkSentCt1Received(state.epoch, state.auth, state.seed, state.ct1, decoder))
+        case EkSentCt1Received(), Chunk.CT2:
+            return _hear_ct2(replace(state, ct2=state.ct2.add(index, chunk)))
+        case Ct1Sampled(), Chunk.EK | Chunk.EK_ACKNOWLEDGING:
+            heard = replace(state, ek=state.ek.add(index, chunk))
+            return _hear_ek(heard, acknowledged=message.kind == Chunk.EK_ACKNOWLEDGING), None
+        case Ct1Acknowledged(), Chunk.EK | Chunk.EK_ACKNOWLEDGING:
+            return _hear_ek(replace(state, ek=state.ek.add(index, chunk)), acknowledged=True), None
+        case EkReceivedCt1Sampled(), Chunk.EK_ACKNOWLEDGING:
+            return _sample_ct2(state, state.vector), None
+    return state, None
+
+
+def _hear_header(state: NoHeaderReceived) -> NoHeaderReceived | HeaderReceived:
+    if not state.header.complete:
+        return state
+    header = state.header.decode()
+    rho_and_hash, mac = header[:64], header[64:]
+    require_mac(state.auth.header_mac(state.epoch, rho_and_hash), mac)
+    return HeaderReceived(state.epoch, state.auth, rho_and_hash[:32], rho_and_hash[32:])
+
+
+def _hear_ct1(state: HeaderSent) -> HeaderSent | Ct1Received:
+    if not state.ct1.complete:
+        return state
+    return Ct1Received(state.epoch, state.auth, state.seed, state.index, state.ct1.decode())
+
+
+def _hear_ct2(state: EkSentCt1Received) -> tuple[State, Born | None]:
+    """All of ct2: A decapsulates, has the epoch's secret too, and becomes B of the next epoch."""
+    if not state.ct2.complete:
+        return state, None
+    received = state.ct2.decode()
+    ct2, mac = received[: KEM.ct2_bytes], received[KEM.ct2_bytes :]
+    kem_secret = mlkem.key_pair(KEM, state.seed).decapsulate(state.ct1 + ct2)
+    secret = epoch_secret(state.epoch, kem_secret)
+    auth = state.auth.update(state.epoch, secret)
+    require_mac(auth.ciphertext_mac(state.epoch, state.ct1 + ct2), mac)
+    return NoHeaderReceived(state.epoch + 1, auth, Decoder(HEADER)), Born(state.epoch, secret)
+
+
+def _hear_ek(state: Ct1Sampled | Ct1Acknowledged, acknowledged: bool) -> State:
+    """More of ek, or the word that all of ct1 came, or both."""
+    if state.ek.complete:
+        vector = state.ek.decode()
+        _require_key(state, vector)
+        if acknowledged:
+            return _sample_ct2(state, vector)
+        assert isinstance(state, Ct1Sampled)
+        common = state.epoch, state.auth, state.rho, state.key_hash, state.m, state.ct1
+        return EkReceivedCt1Sampled(*common, state.index, vector)
+    if acknowledged and isinstance(state, Ct1Sampled):
+        return Ct1Acknowledged(state.epoch, state.auth, state.rho, state.key_hash, state.m, state.ct1, state.ek)
+    return state
+
+
+def _require_key(state: Ct1Sampled | Ct1Acknowledged, vector: bytes) -> None:
+    """The key must be the one that the header announced, and a valid one."""
+    ek = vector + state.rho
+    require(mlkem.key_hash(ek) == state.key_hash, "KeyHash")
+    mlkem.require_valid(KEM, ek)
+
+
+def _sample_ct2(state: Ct1Sampled | Ct1Acknowledged | EkReceivedCt1Sampled, vector: bytes) -> Ct2Sampled:
+    """The second half of the encapsulation, and the MAC over both."""
+    ct2 = mlkem.encapsulate_second(KEM, vector, state.key_hash, state.m)
+    mac = state.auth.ciphertext_mac(state.epoch, state.ct1 + ct2)
+    return Ct2Sampled(state.epoch, state.auth, ct2 + mac, 0)

@@ -1,0 +1,146 @@
+"""The eleven states of the Braid. What is kept is seeds, never a KEM's inner state.
+
+```
+ A, whose key it is                                      B, who encapsulates
+
+ KeysUnsampled ◄──────────── a message of e + 1 ──────── Ct2Sampled
+   │ send: draws the key                                   ▲ ek complete and ct1 acknowledged, in either order
+ KeysSampled            header ──►                         │      EkReceivedCt1Sampled   Ct1Acknowledged
+   │ first chunk of ct1                                    │                   ▲             ▲
+ HeaderSent             ek ──►                             └───────────────── Ct1Sampled ────┘
+   │ all of ct1                            ◄── ct1           ▲ send: draws m; the epoch's secret joins
+ Ct1Received            ek, acknowledging ──►              HeaderReceived
+   │ first chunk of ct2                                      ▲ all of the header
+ EkSentCt1Received                         ◄── ct2           │
+   │ all of ct2: the epoch's secret joins                    │
+   └──────────────── e + 1 ─────────────────────────────►  NoHeaderReceived
+```
+"""
+
+from dataclasses import dataclass
+
+from primitives import mlkem
+from primitives.hkdf import NO_SALT, hkdf
+from primitives.integers import be64
+from ratchet.authenticator import Authenticator
+from ratchet.erasure import Decoder, Layout
+from registry import label
+
+KEM = mlkem.ML_KEM_768
+MAC_BYTES = 32
+
+HEADER = Layout(64 + MAC_BYTES)  # ρ ‖ H(ek) ‖ MAC
+EK = Layout(KEM.vector_bytes)
+CT1 = Layout(KEM.ct1_bytes)
+CT2 = Layout(KEM.ct2_bytes + MAC_BYTES)  # ct2 ‖ MAC
+
+
+def epoch_secret(epoch: int, kem_secret: bytes) -> bytes:
+    """What an epoch adds to the chains and to the authenticator."""
+    return hkdf(NO_SALT, kem_secret, label("braid epoch") + be64(epoch), 32)
+
+
+@dataclass(frozen=True)
+class State:
+    """What every state has: the epoch, and the authenticator as it is now."""
+
+    epoch: int
+    auth: Authenticator
+
+
+# ---- A ----
+
+
+@dataclass(frozen=True)
+class KeysUnsampled(State):
+    pass
+
+
+@dataclass(frozen=True)
+class KeysSampled(State):
+    """`seed` is d ‖ z of the epoch's key; `index` counts chunks of the header."""
+
+    seed: bytes
+    index: int
+
+
+@dataclass(frozen=True)
+class HeaderSent(State):
+    """`index` counts chunks of ek, from here on until ct2 comes."""
+
+    seed: bytes
+    index: int
+    ct1: Decoder
+
+
+@dataclass(frozen=True)
+class Ct1Received(State):
+    seed: bytes
+    index: int
+    ct1: bytes
+
+
+@dataclass(frozen=True)
+class EkSentCt1Received(State):
+    seed: bytes
+    ct1: bytes
+    ct2: Decoder
+
+
+# ---- B ----
+
+
+@dataclass(frozen=True)
+class NoHeaderReceived(State):
+    header: Decoder
+
+
+@dataclass(frozen=True)
+class HeaderReceived(State):
+    rho: bytes
+    key_hash: bytes
+
+
+@dataclass(frozen=True)
+class Ct1Sampled(State):
+    """`m` is the encapsulation's randomness; `index` counts chunks of ct1. The authenticator has the epoch's secret."""
+
+    rho: bytes
+    key_hash: bytes
+    m: bytes
+    ct1: bytes
+    index: int
+    ek: Decoder
+
+
+@dataclass(frozen=True)
+class EkReceivedCt1Sampled(State):
+    rho: bytes
+    key_hash: bytes
+    m: bytes
+    ct1: bytes
+    index: int
+    vector: bytes
+
+
+@dataclass(frozen=True)
+class Ct1Acknowledged(State):
+    rho: bytes
+    key_hash: bytes
+    m: bytes
+    ct1: bytes
+    ek: Decoder
+
+
+@dataclass(frozen=True)
+class Ct2Sampled(State):
+    """`ct2` has its MAC behind it; `index` counts its chunks."""
+
+    ct2: bytes
+    index: int
+
+
+def first_state(initiator: bool, braid_secret: bytes) -> State:
+    """The initiator begins as A of epoch 1, the responder as B."""
+    auth = Authenticator.start(braid_secret)
+    return KeysUnsampled(1, auth) if initiator else NoHeaderReceived(1, auth, Decoder(HEADER))
