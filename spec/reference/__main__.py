@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from checks import handshake, people, talks
+from checks import bounds, handshake, people, talks
 from checks.tally import Tally
 
 CHECKS: dict[str, Callable[[Tally], None]] = {
@@ -16,6 +16,10 @@ CHECKS: dict[str, Callable[[Tally], None]] = {
     "xwing.json": handshake.xwings,
     "pqxdh.json": handshake.pqxdhs,
     "first_message.json": handshake.first_messages,
+    "chunks": bounds.chunks,
+    "ML-KEM in halves": bounds.halves,
+    "slots": bounds.slots,
+    "sessions": bounds.sessions,
     "two sessions talk": talks.talks,
 }
 

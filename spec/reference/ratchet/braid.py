@@ -6,6 +6,7 @@ Both functions are pure: state in, state out. An epoch's secret, where one is bo
 from dataclasses import dataclass, replace
 
 from primitives import mlkem
+from primitives.integers import split
 from primitives.randomness import Randomness
 from primitives.refused import require
 from ratchet.authenticator import require_mac
@@ -13,8 +14,8 @@ from ratchet.braid_states import (
     CT1,
     CT2,
     EK,
-    HEADER,
     KEM,
+    MAC_BYTES,
     Ct1Acknowledged,
     Ct1Received,
     Ct1Sampled,
@@ -48,11 +49,11 @@ def send(state: State, randomness: Randomness) -> tuple[State, Message, Born | N
     """What goes into the next packet. KeysUnsampled draws 64 bytes, HeaderReceived 32, nothing else any."""
     born = None
     if isinstance(state, KeysUnsampled):
-        state = KeysSampled(state.epoch, state.auth, randomness.draw(mlkem.SEED_BYTES), 0)
+        state = KeysSampled(state.epoch, state.auth, randomness.draw(mlkem.SEED_BYTES))
     elif isinstance(state, HeaderReceived):
         state, born = _sample_ct1(state, randomness.draw(32))
     if isinstance(state, KeysSampled):
-        return _send_chunk(state, Chunk.HEADER, _header(state), born)
+        return state, Message(state.epoch, Chunk.HEADER, 0, _header(state)), born
     if isinstance(state, HeaderSent):
         return _send_chunk(state, Chunk.EK, mlkem.key_pair(KEM, state.seed).vector, born)
     if isinstance(state, Ct1Received):
@@ -64,7 +65,7 @@ def send(state: State, randomness: Randomness) -> tuple[State, Message, Born | N
     return state, Message(state.epoch), born
 
 
-Speaking = KeysSampled | HeaderSent | Ct1Received | Ct1Sampled | EkReceivedCt1Sampled | Ct2Sampled
+Speaking = HeaderSent | Ct1Received | Ct1Sampled | EkReceivedCt1Sampled | Ct2Sampled
 
 
 def _send_chunk(state: Speaking, kind: Chunk, data: bytes, born: Born | None) -> tuple[State, Message, Born | None]:
@@ -76,6 +77,7 @@ def _send_chunk(state: Speaking, kind: Chunk, data: bytes, born: Born | None) ->
 
 
 def _header(state: KeysSampled) -> bytes:
+    """ρ ‖ H(ek) ‖ MAC: one chunk, the same each time."""
     pair = mlkem.key_pair(KEM, state.seed)
     rho_and_hash = pair.rho + mlkem.key_hash(pair.ek)
     return rho_and_hash + state.auth.header_mac(state.epoch, rho_and_hash)
@@ -108,7 +110,7 @@ def _hear(state: State, message: Message) -> tuple[State, Born | None]:
     index, chunk = message.index, message.chunk
     match state, message.kind:
         case NoHeaderReceived(), Chunk.HEADER:
-            return _hear_header(replace(state, header=state.header.add(index, chunk))), None
+            return _hear_header(state, chunk), None
         case KeysSampled(), Chunk.CT1:
             return _hear_ct1(HeaderSent(state.epoch, state.auth, state.seed, 0, Decoder(CT1).add(index, chunk))), None
         case HeaderSent(), Chunk.CT1:
@@ -128,13 +130,10 @@ def _hear(state: State, message: Message) -> tuple[State, Born | None]:
     return state, None
 
 
-def _hear_header(state: NoHeaderReceived) -> NoHeaderReceived | HeaderReceived:
-    if not state.header.complete:
-        return state
-    header = state.header.decode()
-    rho_and_hash, mac = header[:64], header[64:]
-    require_mac(state.auth.header_mac(state.epoch, rho_and_hash), mac)
-    return HeaderReceived(state.epoch, state.auth, rho_and_hash[:32], rho_and_hash[32:])
+def _hear_header(state: NoHeaderReceived, header: bytes) -> HeaderReceived:
+    rho, key_hash, mac = split(header, 32, 32, MAC_BYTES)
+    require_mac(state.auth.header_mac(state.epoch, rho + key_hash), mac)
+    return HeaderReceived(state.epoch, state.auth, rho, key_hash)
 
 
 def _hear_ct1(state: HeaderSent) -> HeaderSent | Ct1Received:
@@ -153,7 +152,7 @@ def _hear_ct2(state: EkSentCt1Received) -> tuple[State, Born | None]:
     secret = epoch_secret(state.epoch, kem_secret)
     auth = state.auth.update(state.epoch, secret)
     require_mac(auth.ciphertext_mac(state.epoch, state.ct1 + ct2), mac)
-    return NoHeaderReceived(state.epoch + 1, auth, Decoder(HEADER)), Born(state.epoch, secret)
+    return NoHeaderReceived(state.epoch + 1, auth), Born(state.epoch, secret)
 
 
 def _hear_ek(state: Ct1Sampled | Ct1Acknowledged, acknowledged: bool) -> State:

@@ -10,7 +10,7 @@
  HeaderSent             ek ──►                             └───────────────── Ct1Sampled ────┘
    │ all of ct1                            ◄── ct1           ▲ send: draws m; the epoch's secret joins
  Ct1Received            ek, acknowledging ──►              HeaderReceived
-   │ first chunk of ct2                                      ▲ all of the header
+   │ first chunk of ct2                                      ▲ the header
  EkSentCt1Received                         ◄── ct2           │
    │ all of ct2: the epoch's secret joins                    │
    └──────────────── e + 1 ─────────────────────────────►  NoHeaderReceived
@@ -29,7 +29,6 @@ from registry import label
 KEM = mlkem.ML_KEM_768
 MAC_BYTES = 32
 
-HEADER = Layout(64 + MAC_BYTES)  # ρ ‖ H(ek) ‖ MAC
 EK = Layout(KEM.vector_bytes)
 CT1 = Layout(KEM.ct1_bytes)
 CT2 = Layout(KEM.ct2_bytes + MAC_BYTES)  # ct2 ‖ MAC
@@ -58,10 +57,9 @@ class KeysUnsampled(State):
 
 @dataclass(frozen=True)
 class KeysSampled(State):
-    """`seed` is d ‖ z of the epoch's key; `index` counts chunks of the header."""
+    """`seed` is d ‖ z of the epoch's key. The header, ρ ‖ H(ek) ‖ MAC, is one chunk."""
 
     seed: bytes
-    index: int
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class EkSentCt1Received(State):
 
 @dataclass(frozen=True)
 class NoHeaderReceived(State):
-    header: Decoder
+    pass
 
 
 @dataclass(frozen=True)
@@ -143,4 +141,4 @@ class Ct2Sampled(State):
 def first_state(initiator: bool, braid_secret: bytes) -> State:
     """The initiator begins as A of epoch 1, the responder as B."""
     auth = Authenticator.start(braid_secret)
-    return KeysUnsampled(1, auth) if initiator else NoHeaderReceived(1, auth, Decoder(HEADER))
+    return KeysUnsampled(1, auth) if initiator else NoHeaderReceived(1, auth)

@@ -11,7 +11,8 @@ SLOT_BYTES = 112
 
 
 class Chunk(IntEnum):
-    """What a chunk is of. EK_ACKNOWLEDGING is a chunk of the same object as EK and also says that all of ct1 came."""
+    """What a chunk is of. A header is one chunk, of index 0. One of EK_ACKNOWLEDGING is of the same object as EK's and
+    also says that all of ct1 came."""
 
     NONE = 0
     HEADER = 1
@@ -50,5 +51,6 @@ class Slot:
         *fields, chunk = split(data, 4, 1, 2, 4, 4, 1, CHUNK_BYTES)
         epoch, kind, index, counter, previous, zero = (int.from_bytes(field, "big") for field in fields)
         require(epoch >= 1 and kind <= Chunk.CT2 and zero == 0, "Slot")
-        require(kind != Chunk.NONE or (index == 0 and not any(chunk)), "Slot")
+        require(kind not in (Chunk.NONE, Chunk.HEADER) or index == 0, "Slot")
+        require(kind != Chunk.NONE or not any(chunk), "Slot")
         return cls(Message(epoch, Chunk(kind), index, chunk), counter, previous)
