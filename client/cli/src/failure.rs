@@ -173,6 +173,7 @@ impl From<&IntentError> for Failure {
             IntentError::AddressOff => (Code::User, "address_off"),
             IntentError::Relays => (Code::User, "wrong_relays"),
             IntentError::AnotherPerson => (Code::Identity, "another_person"),
+            IntentError::IdentityChanged => (Code::Identity, "identity_changed"),
         };
         Self::new(code, kind, sentence(error), "")
     }

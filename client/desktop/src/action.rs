@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use sotto_driver::{ContactId, ContentId};
+use sotto_driver::{ContactId, ContentId, ManifestHash};
 use zeroize::Zeroizing;
 
 use crate::{preferences::ThemeChoice, view::Anchor};
@@ -80,7 +80,7 @@ pub enum Action {
     /// The safety numbers were compared and are the same.
     Verify(ContactId),
     /// Go on with a contact whose identity is in doubt, unverified.
-    GoOn(ContactId),
+    GoOn(ContactId, Option<ManifestHash>),
     /// Get a link to give away: the contact address, or a new one-time invitation.
     Invite {
         /// One-time.

@@ -204,7 +204,7 @@ fn strips(ui: &mut Ui, cx: &mut Cx<'_>, conversation: &Conversation, rest: &mut 
         let rect = cut_top(rest, sizes.banner);
         match banner(ui, cx, Icon::Shield, &words, &["Review", "Go on"], rect) {
             Some(0) => cx.act(Action::Open(Dialog::Verify(conversation.id))),
-            Some(_) => cx.act(Action::GoOn(conversation.id)),
+            Some(_) => cx.act(Action::GoOn(conversation.id, conversation.offered)),
             None => {}
         }
     }

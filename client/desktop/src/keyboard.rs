@@ -212,6 +212,7 @@ mod tests {
             state: ContactState::Connected,
             verified: false,
             held: false,
+            offered: None,
             unread,
             last: None,
             draft: String::new(),

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use sotto_driver::{ContactId, ContactState, ContentId, MessageStatus};
+use sotto_driver::{ContactId, ContactState, ContentId, ManifestHash, MessageStatus};
 
 use crate::{action::SecretText, preferences::Preferences};
 
@@ -148,6 +148,8 @@ pub struct Conversation {
     pub verified: bool,
     /// Sending is held until the person chooses: their identity is in doubt.
     pub held: bool,
+    /// The manifest that is in doubt, where that is why: going on names what was seen.
+    pub offered: Option<ManifestHash>,
     /// Messages not seen yet.
     pub unread: u64,
     /// The newest message.

@@ -45,7 +45,7 @@ pub use sotto_engine::{
     Timestamp, Totals, view,
 };
 pub use sotto_inner::{
-    ContentId, HybridTime, Link, LinkError, LinkKind,
+    ContentId, HybridTime, Link, LinkError, LinkKind, ManifestHash,
     limits::{NAME_BYTES_MAX, TEXT_BYTES_MAX},
 };
 pub use sotto_net::NetError;

@@ -157,6 +157,9 @@ pub enum IntentError {
         "this link leads to someone else: nothing was sent, and what you write to this contact waits until you choose"
     )]
     AnotherPerson,
+    /// What the person saw is no longer what is in doubt.
+    #[error("what is in doubt about this contact has changed: nothing was sent; look at it again, then choose")]
+    IdentityChanged,
 }
 
 /// A desktop notification's cause. What it may tell of the content is the viewer's choice.

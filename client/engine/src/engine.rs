@@ -102,7 +102,7 @@ impl Work<'_> {
                 self.memory.lines_may_idle = true;
                 self.block(ticket, &contact)
             }
-            Intent::AcceptIdentity { contact } => self.accept_identity(ticket, &contact),
+            Intent::AcceptIdentity { contact, offered } => self.accept_identity(ticket, &contact, offered),
             Intent::Reconnect { contact, link } => self.reconnect(ticket, &account, &contact, link),
             Intent::Verify { contact, number } => self.verify(ticket, &account, &contact, &number),
             Intent::Send { contact, text, idempotency_key } => {

@@ -1,6 +1,6 @@
 //! What comes in: a start, a person's intents, what relays do, and time.
 
-use sotto_inner::{Link, RootKey};
+use sotto_inner::{Link, ManifestHash, RootKey};
 use sotto_outer::{RelayAddress, RelayFrame};
 
 use crate::{Line, ProxyAddress, Role};
@@ -119,6 +119,8 @@ pub enum Intent {
     AcceptIdentity {
         /// Whose.
         contact: ContactId,
+        /// The manifest in doubt, as [`crate::ContactView::offered`] told it to the person who now goes on.
+        offered: Option<ManifestHash>,
     },
     /// Use a new link of a contact that cannot be reached.
     Reconnect {
@@ -172,7 +174,7 @@ impl std::fmt::Debug for Intent {
             Self::SetRelays { relays: _ } => "SetRelays(..)",
             Self::ResetAddress => "ResetAddress",
             Self::SwitchAddress { on: _ } => "SwitchAddress(..)",
-            Self::AcceptIdentity { contact: _ } => "AcceptIdentity(..)",
+            Self::AcceptIdentity { contact: _, offered: _ } => "AcceptIdentity(..)",
             Self::Reconnect { contact: _, link: _ } => "Reconnect(..)",
             Self::Invite { once: _ } => "Invite(..)",
             Self::Connect { link: _, text: _ } => "Connect(..)",

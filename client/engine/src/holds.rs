@@ -1,7 +1,8 @@
 //! Contacts to whom nothing leaves until the person has chosen: their devices contradict what was known, or a link that should
 //! have led to them led to someone else. What they send is still received; what is written to them waits.
 
-use sotto_inner::{Link, Manifest};
+use sotto_crypto::manifest_hash;
+use sotto_inner::{Link, Manifest, ManifestHash};
 
 use crate::{
     ContactId, Happening, IntentError, Outcome, RowsError, Ticket,
@@ -13,9 +14,10 @@ type Result<T> = std::result::Result<T, RowsError>;
 type IntentResult = Result<std::result::Result<(), IntentError>>;
 
 impl Work<'_> {
-    /// A manifest, signed by the contact's root, contradicts the known one. Told once for each.
+    /// A manifest, signed by the contact's root, contradicts the known one. The first that does is told and kept: it is what
+    /// the person looks at until they have chosen, and no other takes its place meanwhile.
     pub(crate) fn hold_for_conflict(&mut self, contact: &mut Contact, offered: &Manifest) -> Result<()> {
-        if contact.held == Some(HoldReason::IdentityConflict) && contact.offered.as_ref() == Some(offered) {
+        if contact.held == Some(HoldReason::IdentityConflict) {
             return Ok(());
         }
         contact.held = Some(HoldReason::IdentityConflict);
@@ -24,9 +26,17 @@ impl Work<'_> {
         self.happened(Happening::IdentityConflict { contact: contact.root })
     }
 
-    /// The person goes on with a contact, whose identity has to be compared anew.
-    pub(crate) fn accept_identity(&mut self, ticket: Ticket, id: &ContactId) -> IntentResult {
+    /// The person goes on with a contact, whose identity has to be compared anew. What they were shown must be what is held.
+    pub(crate) fn accept_identity(
+        &mut self,
+        ticket: Ticket,
+        id: &ContactId,
+        offered: Option<ManifestHash>,
+    ) -> IntentResult {
         let Some(mut contact) = self.contact(id)? else { return Ok(Err(IntentError::NoContact)) };
+        if contact.held.is_some() && contact.offered.as_ref().map(manifest_hash) != offered {
+            return Ok(Err(IntentError::IdentityChanged));
+        }
         if contact.held.take().is_some() {
             contact.verified = false;
             if let Some(offered) = contact.offered.take() {

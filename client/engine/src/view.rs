@@ -4,7 +4,7 @@
 mod conversation;
 
 use minicbor::{Decode, Encode};
-use sotto_inner::{ContentId, HybridTime, Link};
+use sotto_inner::{ContentId, HybridTime, Link, ManifestHash};
 use sotto_outer::RelayAddress;
 
 pub use crate::proxy::proxy;
@@ -135,6 +135,8 @@ pub struct ContactView {
     pub unread: u64,
     /// Why nothing leaves for them until the person chooses.
     pub held: Option<HoldReason>,
+    /// The manifest that contradicts the known one, where that is why.
+    pub offered: Option<ManifestHash>,
 }
 
 /// Tells nothing of what it holds.
@@ -240,6 +242,7 @@ fn contact_view(own: &ContactId, contact: Contact) -> ContactView {
         request_text: contact.request_text,
         unread: contact.unread,
         held: contact.held,
+        offered: contact.offered.as_ref().map(sotto_crypto::manifest_hash),
     }
 }
 

@@ -5,6 +5,7 @@ use sotto_engine::{
     record::{Account, Record},
     view,
 };
+use sotto_inner::ManifestHash;
 use sotto_tests::world::{
     World,
     client::ClientId,
@@ -73,7 +74,15 @@ fn an_identity_conflict_holds_what_is_written_until_the_person_goes_on() {
     assert_eq!(told(&world, alice, |h| matches!(h, Happening::IdentityConflict { contact: _ })), 1, "told once");
 
     world.stop(thief);
-    world.expect(alice, Intent::AcceptIdentity { contact: root_b });
+    // Only what the person was shown is accepted.
+    let shown = view::contact(world.client(alice).rows(), &root_b).unwrap().unwrap().offered;
+    assert!(shown.is_some());
+    for stale in [None, Some(ManifestHash::from([9; 32]))] {
+        let answer = world.answer(alice, Intent::AcceptIdentity { contact: root_b, offered: stale });
+        assert_eq!(answer, Err(IntentError::IdentityChanged));
+        assert!(conflict(&world));
+    }
+    world.expect(alice, Intent::AcceptIdentity { contact: root_b, offered: shown });
     assert!(world.run_until(HOUR, |world| holds(world, bob, &waiting)), "what waited goes");
     let contact = view::contact(world.client(alice).rows(), &root_b).unwrap().unwrap();
     assert!(contact.held.is_none() && !contact.verified, "she goes on, unverified");
@@ -93,7 +102,7 @@ fn a_link_of_someone_else_reconnects_nobody() {
     let waiting = send(&mut world, alice, bob, "hello?");
     world.run_for(HOUR);
     assert!(!holds(&world, bob, &waiting));
-    world.expect(alice, Intent::AcceptIdentity { contact: root_b });
+    world.expect(alice, Intent::AcceptIdentity { contact: root_b, offered: None });
     assert!(world.run_until(HOUR, |world| holds(world, bob, &waiting)));
     assert_eq!(state(&world, alice, &root_b), Some(ContactState::Connected));
     world.settle();

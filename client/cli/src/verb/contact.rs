@@ -31,7 +31,7 @@ pub(super) async fn run(session: &Session<'_>, contact: &Contact, output: &mut O
         }
         Contact::AcceptIdentity(who) => {
             let contact = session.find(&who.id)?;
-            session.intent(Intent::AcceptIdentity { contact: contact.id }).await?;
+            session.intent(Intent::AcceptIdentity { contact: contact.id, offered: contact.offered }).await?;
             let contact = session.contact(&contact.id)?;
             let name = shape::name_or_id(&contact);
             let human =

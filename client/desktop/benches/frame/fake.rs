@@ -77,6 +77,7 @@ fn conversation(number: u8, count: usize) -> Conversation {
         state: ContactState::Connected,
         verified: number.is_multiple_of(2),
         held: false,
+        offered: None,
         unread: if number == 0 { 0 } else { u64::from(number % 4) },
         last: match row(count.saturating_sub(usize::from(number)), count + 1).kind {
             RowKind::Message { text, .. } => {

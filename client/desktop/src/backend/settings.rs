@@ -1,6 +1,6 @@
 //! What concerns the account: its relays, how they are reached, the contact address, contacts whose identity is in doubt.
 
-use sotto_driver::{ContactId, Intent, RelayAddress};
+use sotto_driver::{ContactId, Intent, ManifestHash, RelayAddress};
 
 use super::{
     begin::parse_proxy,
@@ -13,9 +13,9 @@ use crate::{
 };
 
 impl Desk {
-    /// Goes on, unverified, with a contact whose identity is in doubt: what was held leaves.
-    pub(super) async fn go_on(&mut self, contact: ContactId) {
-        self.intend(Intent::AcceptIdentity { contact }, &contact).await;
+    /// Goes on, unverified, with a contact whose identity is in doubt, if `offered` is what is in doubt: what was held leaves.
+    pub(super) async fn go_on(&mut self, contact: ContactId, offered: Option<ManifestHash>) {
+        self.intend(Intent::AcceptIdentity { contact, offered }, &contact).await;
     }
 
     /// The old link is dead then, and the new one is shown.

@@ -51,7 +51,7 @@ impl Desk {
             Action::Block(contact) => self.intend(Intent::Block { contact }, &contact).await,
             Action::Compare(contact) => self.compare(contact),
             Action::Verify(contact) => self.verify(contact).await,
-            Action::GoOn(contact) => self.go_on(contact).await,
+            Action::GoOn(contact, offered) => self.go_on(contact, offered).await,
             Action::Invite { once } => self.invite(once),
             Action::ResetAddress => self.reset_address().await,
             Action::SwitchAddress(on) => self.switch_address(on).await,

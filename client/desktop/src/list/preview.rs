@@ -90,6 +90,7 @@ mod tests {
             state: ContactState::Connected,
             verified: false,
             held: false,
+            offered: None,
             unread: 0,
             last: Some(Last { text: "\n first line\nsecond".to_owned(), time: 0, status: None }),
             draft: String::new(),

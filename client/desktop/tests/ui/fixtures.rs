@@ -291,6 +291,7 @@ fn conversation(byte: u8, name: &str, state: ContactState) -> Conversation {
         state,
         verified: false,
         held: false,
+        offered: None,
         unread: 0,
         last: None,
         draft: String::new(),

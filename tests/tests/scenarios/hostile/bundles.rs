@@ -240,7 +240,8 @@ fn manifests_that_contradict_the_known_one_are_told_and_held() {
         let (mut world, alice, bob, address, _) = asked_under_the_second(253);
         let (root, known) = root_of(&world, alice);
         let (sequence, previous) = change(&known);
-        let offered = root.sign_manifest(ManifestBody { sequence, previous, ..known.body });
+        let offered = root.sign_manifest(ManifestBody { sequence, previous, ..known.body.clone() });
+        let offered_hash = manifest_hash(&offered);
         let forked = bundle_with(&world, alice, &address, offered);
         world.forge_bundles(Some(forked));
         refused(&mut world, bob, &address, ContactState::LinkForged, why);
@@ -248,13 +249,20 @@ fn manifests_that_contradict_the_known_one_are_told_and_held() {
         assert_eq!(happened(&world, bob, CONFLICT), 1, "{why}");
         refused(&mut world, bob, &address, ContactState::LinkForged, why);
         assert_eq!(happened(&world, bob, CONFLICT), 1, "{why}: told once");
+        // One more that contradicts does not take the place of what the person looks at.
+        let another = root.sign_manifest(ManifestBody { sequence: 9, previous: other, ..known.body.clone() });
+        world.forge_bundles(Some(bundle_with(&world, alice, &address, another)));
+        refused(&mut world, bob, &address, ContactState::LinkForged, why);
+        assert_eq!(happened(&world, bob, CONFLICT), 1, "{why}: told once while it stands");
         // The true bundle again: what is written waits until the person has chosen.
         world.forge_bundles(None);
         let released = released_by(&world, bob);
         world.expect(bob, Intent::Connect { link: address.clone(), text: None });
         world.run_for(HOUR);
         assert_eq!(released_by(&world, bob), released, "{why}: something left for one who is held");
-        world.expect(bob, Intent::AcceptIdentity { contact: address.root });
+        let shown = view::contact(world.client(bob).rows(), &address.root).unwrap().unwrap().offered;
+        assert_eq!(shown, Some(offered_hash), "{why}: the person is shown another");
+        world.expect(bob, Intent::AcceptIdentity { contact: address.root, offered: shown });
         accept_and_talk(&mut world, alice, bob);
     }
 }
