@@ -4,10 +4,12 @@ import sys
 import time
 from collections.abc import Callable
 
-from checks import bounds, handshake, people, talks
+from checks import bounds, handshake, people, strictness, talks
 from checks.tally import Tally
 
 CHECKS: dict[str, Callable[[Tally], None]] = {
+    "CBOR": strictness.encodings,
+    "points": strictness.points,
     "manifest.json": people.manifests,
     "prekey.json": people.prekeys,
     "link.json": people.links,
