@@ -69,6 +69,7 @@ mod tests {
             request_text: None,
             unread: 0,
             held: None,
+            offered: None,
         }
     }
 
