@@ -233,19 +233,19 @@ fn primitives() -> Vec<Measured> {
         Measured::new("HKDF-Expand, 64 bytes (chain step)", || {
             let mut out = [0; 64];
             let prk = Hkdf::<Sha256>::from_prk(black_box(&[5; 32])).expect("32 bytes");
-            prk.expand(b"sotto/0 chain step", &mut out).expect("64 bytes");
+            prk.expand(b"sotto/1 chain step", &mut out).expect("64 bytes");
             black_box(out);
         }),
         Measured::new("HKDF, 44 bytes (body key and nonce)", || {
             let mut out = [0; 44];
             let hkdf = Hkdf::<Sha256>::new(Some(black_box(&[5; 32])), black_box(&[6; 32]));
-            hkdf.expand(b"sotto/0 body key", &mut out).expect("44 bytes");
+            hkdf.expand(b"sotto/1 body key", &mut out).expect("44 bytes");
             black_box(out);
         }),
         Measured::new("HKDF, 128 bytes (root step)", || {
             let mut out = [0; 128];
             let hkdf = Hkdf::<Sha256>::new(Some(black_box(&[5; 32])), black_box(&[6; 32]));
-            hkdf.expand(b"sotto/0 root step", &mut out).expect("128 bytes");
+            hkdf.expand(b"sotto/1 root step", &mut out).expect("128 bytes");
             black_box(out);
         }),
         aead_seal("ChaCha20-Poly1305 seal, header", HEADER_BYTES, 0),

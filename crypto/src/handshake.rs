@@ -74,7 +74,7 @@ mod tests {
         };
         use PeerMisbehaved::{Length, Manifest, NonCanonicalPoint, NonContributory, Prekeys, Signature, UnknownDevice};
         let mallory = Person::mallory();
-        refused(&|handshake| handshake.version = 1, PeerMisbehaved::Version, "another version");
+        refused(&|handshake| handshake.version = VERSION - 1, PeerMisbehaved::Version, "another version");
         refused(&|handshake| handshake.device = mallory.device.id(), UnknownDevice, "a device of no one");
         refused(&|handshake| handshake.manifest.body.root = mallory.root.public(), Signature, "another root");
         refused(&|handshake| handshake.manifest.signature = [0; 64].into(), Signature, "a forged manifest");
@@ -95,7 +95,7 @@ mod tests {
             change(&mut handshake);
             ids.push(handshake_id(&handshake));
         };
-        changed(&|handshake| handshake.version = 1);
+        changed(&|handshake| handshake.version = VERSION - 1);
         changed(&|handshake| handshake.manifest.body.sequence = 2);
         changed(&|handshake| handshake.manifest.signature = [0; 64].into());
         changed(&|handshake| handshake.device = [0; 16].into());

@@ -13,6 +13,7 @@ mod handshake;
 mod identity;
 mod kdf;
 mod mlkem;
+mod mlkem768;
 mod owner_keys;
 mod padding;
 #[cfg(test)]

@@ -9,11 +9,10 @@
 
 use sotto_crypto::PeerMisbehaved;
 use sotto_inner::{Body, Content, Link, LinkKind, limits::HELLO_TEXT_BYTES_MAX};
-use sotto_outer::{Answer, Command, Fetch, RelayIdentity};
+use sotto_outer::{Answer, BundleId, RelayIdentity};
 
 use crate::{
     ContactId, ContactState, Happening, IntentError, Outcome, Range, RowsError, Table, Ticket,
-    memory::Pending,
     record::{Account, Contact, Front, Known, OurMailboxes, OutboxRow, OwnMailbox, TheirMailboxes},
     timers::Timer,
     work::Work,
@@ -23,8 +22,6 @@ use crate::{
 const REQUEST_RETRY_SECS: u64 = 86_400;
 /// Requests made with one link.
 const REQUEST_ATTEMPTS_MAX: u32 = 5;
-/// How long to wait before asking a busy relay for a bundle again.
-const FETCH_RETRY_SECS: u64 = 30;
 
 type Result<T> = std::result::Result<T, RowsError>;
 type IntentResult = Result<std::result::Result<(), IntentError>>;
@@ -104,34 +101,31 @@ impl Work<'_> {
         self.pump_contact(&contact.root)
     }
 
-    fn fetch_bundle(&mut self, contact: &Contact) {
-        let Some(link) = &contact.link else { return };
-        if self.can_send_to(link.relay.identity()) {
-            let fetch = Fetch { bundle: link.bundle, proof: None };
-            self.transmit(link.relay.identity(), Command::Fetch(fetch), Pending::Fetch(contact.root));
-        }
-    }
-
-    pub(crate) fn on_bundle(&mut self, id: &ContactId, answer: Answer) -> Result<()> {
+    pub(crate) fn on_bundle(&mut self, id: &ContactId, asked: &BundleId, answer: Answer) -> Result<()> {
         let (Some(mut contact), Some(account)) = (self.contact(id)?, self.account()?) else { return Ok(()) };
         let first = contact.state == ContactState::Connecting;
         if !first && contact.state != ContactState::Requested {
             return Ok(());
         }
-        let Some(link) = contact.link.clone() else { return Ok(()) };
+        // Another link was used meanwhile: this answer is about the past.
+        let Some(link) = contact.link.clone().filter(|link| link.bundle == *asked) else { return Ok(()) };
         let bundle = match answer {
             Answer::Bundle(bundle) => bundle,
             // A request under way may have used the invitation up: only the first look tells a dead link.
             Answer::Denied if first => return self.enter(&mut contact, ContactState::LinkDead),
             Answer::Busy { retry_after_secs } | Answer::Full { retry_after_secs } => {
-                let wait = u64::from(retry_after_secs).max(FETCH_RETRY_SECS) + self.jitter(FETCH_RETRY_SECS);
-                self.set_timer(self.now.plus_secs(wait), &Timer::Request(contact.root));
+                self.fetch_later(id, retry_after_secs);
+                return Ok(());
+            }
+            Answer::Info(_) | Answer::Done | Answer::Refused { reason: _ } | Answer::Subscribed(_) if first => {
+                self.fetch_later(id, 0);
                 return Ok(());
             }
             Answer::Info(_) | Answer::Done | Answer::Denied | Answer::Refused { reason: _ } | Answer::Subscribed(_) => {
-                return if first { Ok(()) } else { self.ask_again(contact) };
+                return self.ask_again(contact);
             }
         };
+        self.memory.unfetched.remove(id);
         let bundle = match sotto_crypto::open_bundle(&link, &bundle, self.now.secs()) {
             Ok(bundle) => bundle,
             Err(_) if !first => return self.ask_again(contact),

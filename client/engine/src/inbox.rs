@@ -130,6 +130,11 @@ impl Work<'_> {
             return Ok(Memorable::No);
         }
         self.receive_durable(account, contact, &content, origin)?;
+        if opened.broke
+            && let Some(contact) = self.contact(&root)?
+        {
+            self.want_repair(contact)?;
+        }
         if let Some(mut contact) = self.contact(&root)?
             && contact.reseal
         {

@@ -14,6 +14,7 @@ mod conversations;
 mod effect;
 mod engine;
 mod event;
+mod fetches;
 mod first_contact;
 mod holds;
 mod housekeeping;

@@ -19,6 +19,8 @@ pub(crate) struct Memory {
     pub(crate) pumps: BTreeMap<ContactId, Pump>,
     /// Relays to send to that are out of reach.
     pub(crate) outages: BTreeMap<RelayIdentity, Outage>,
+    /// How often in a row a relay did not hand a contact's bundle out.
+    pub(crate) unfetched: BTreeMap<ContactId, u32>,
     /// Who waits for a link to be usable.
     pub(crate) invites: BTreeMap<BundleId, Vec<Ticket>>,
     /// The wake-up that was last asked for.
@@ -66,7 +68,7 @@ pub(crate) enum Pending {
     Subscribe(Vec<(ReceiveId, Lease)>),
     Delete(Target),
     Publish { bundle: BundleId, pairs: u32 },
-    Fetch(ContactId),
+    Fetch { contact: ContactId, bundle: BundleId },
     Send { contact: ContactId, sequence: u64, envelope: EnvelopeId },
 }
 
@@ -79,7 +81,7 @@ impl Pending {
             | Self::Subscribe(_)
             | Self::Delete(_)
             | Self::Publish { bundle: _, pairs: _ }
-            | Self::Fetch(_) => true,
+            | Self::Fetch { contact: _, bundle: _ } => true,
             Self::Send { contact: _, sequence: _, envelope: _ } => false,
         }
     }

@@ -192,6 +192,10 @@ impl Work<'_> {
                 return Ok(Sealing::Later);
             }
             Err(SealError::NotBegun) => return Ok(Sealing::Later),
+            Err(SealError::Broken) => {
+                // Repair was wanted when it broke, and comes as soon as it may.
+                return Ok(Sealing::Later);
+            }
             Err(SealError::TooLong) => return Ok(Sealing::TooLong),
         };
         let (next, _, packet) = staged.into_parts();

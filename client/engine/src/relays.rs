@@ -71,7 +71,7 @@ impl Work<'_> {
                 self.on_deleted(&target, &answer)
             }
             Pending::Publish { bundle, pairs } => self.on_published(&bundle, pairs, &answer),
-            Pending::Fetch(contact) => self.on_bundle(&contact, answer),
+            Pending::Fetch { contact, bundle } => self.on_bundle(&contact, &bundle, answer),
             Pending::Send { contact, sequence, envelope } => {
                 self.on_sent(relay, &contact, sequence, &envelope, &answer)
             }

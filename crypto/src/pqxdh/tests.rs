@@ -127,7 +127,7 @@ fn a_changed_handshake_makes_another_session() {
         use PeerMisbehaved::{
             Invitation, Length, NonCanonicalPoint, NonContributory, OtherManifest, Prekeys, UnknownDevice, Version,
         };
-        refused(&|handshake| handshake.version = 1, Version, "another version");
+        refused(&|handshake| handshake.version = 0, Version, "another version");
         refused(&|handshake| handshake.device = other.id, UnknownDevice, "a device not in its manifest");
         refused(&|handshake| handshake.responder_manifest = [0; 32].into(), OtherManifest, "another manifest of ours");
         refused(&|handshake| handshake.responder_device = other.id, UnknownDevice, "another device of ours");
@@ -283,7 +283,7 @@ fn the_secret_is_that_of_the_formula() {
     assert_eq!(agree(&alice_device[48..], &bob.signed.public.body.key), ikm[32..64], "the initiator's own DH1");
 
     let transcript = [
-        &[0][..],
+        &[1][..],
         alice.root.public().as_bytes(),
         bob.root.public().as_bytes(),
         manifest_hash(&alice.manifest).as_bytes(),
@@ -309,7 +309,7 @@ fn the_secret_is_that_of_the_formula() {
         link.bundle.as_bytes(),
     ]
     .concat();
-    let info = [&b"sotto/0 pqxdh"[..], &sha2::Sha256::digest(&transcript)].concat();
+    let info = [&b"sotto/1 pqxdh"[..], &sha2::Sha256::digest(&transcript)].concat();
     let mut expected = [0; 32];
     hkdf::Hkdf::<sha2::Sha256>::new(Some(&[0; 32]), &ikm).expand(&info, &mut expected).unwrap();
     assert_eq!(secret.as_bytes(), &expected);

@@ -46,10 +46,10 @@ mod tests {
     #[test]
     fn each_part_has_its_place() {
         let data = AssociatedData::new((&[1; 32].into(), &[2; 16].into()), (&[3; 32].into(), &[4; 16].into()));
-        let expected = [vec![0], vec![1; 32], vec![3; 32], vec![2; 16], vec![4; 16]].concat();
+        let expected = [vec![1], vec![1; 32], vec![3; 32], vec![2; 16], vec![4; 16]].concat();
         assert_eq!(data.as_bytes().to_vec(), expected);
         assert_eq!(AssociatedData::from_slice(&expected), Some(data));
         assert_eq!(AssociatedData::from_slice(&expected[1..]), None);
-        assert_eq!(AssociatedData::from_slice(&[1; AssociatedData::BYTES]), None);
+        assert_eq!(AssociatedData::from_slice(&[0; AssociatedData::BYTES]), None);
     }
 }

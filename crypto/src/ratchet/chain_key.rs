@@ -80,7 +80,7 @@ mod tests {
     fn a_step_is_one_hkdf_expand() {
         let (next, message) = chain_key(7).advance();
         let mut expected = [0; 64];
-        hkdf::Hkdf::<sha2::Sha256>::from_prk(&[7; 32]).unwrap().expand(b"sotto/0 chain step", &mut expected).unwrap();
+        hkdf::Hkdf::<sha2::Sha256>::from_prk(&[7; 32]).unwrap().expand(b"sotto/1 chain step", &mut expected).unwrap();
         assert_eq!(next.as_bytes(), &expected[..32]);
         assert_eq!(message.as_bytes(), &expected[32..]);
     }

@@ -8,13 +8,13 @@
 //! | 1 | kind: 0 message, 1 ephemeral |
 //! | 112 | the Braid's slot |
 //!
-//! Invariant: one header has one encoding, and nothing else decodes. An ephemeral packet has no number: both counters
-//! are zero.
+//! Invariant: one header has one encoding, and nothing else decodes. An ephemeral packet has no number: both counters and
+//! the slot are zero.
 
 use rand_core::CryptoRng;
 use sotto_inner::{AgreementKey, limits::BRAID_SLOT_BYTES};
 
-use super::{braid::BraidSlot, header_key::HeaderKey};
+use super::{braid::Slot, header_key::HeaderKey};
 use crate::{
     aead::{NONCE_BYTES, TAG_BYTES},
     error::PeerMisbehaved,
@@ -27,6 +27,7 @@ pub(super) const SEALED_HEADER_BYTES: usize = NONCE_BYTES + HEADER_BYTES + TAG_B
 
 /// What kind of packet the body belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one header at a time, on the stack")]
 pub(super) enum Kind {
     /// Takes a step of its chain.
     Message {
@@ -34,6 +35,8 @@ pub(super) enum Kind {
         previous: u32,
         /// Number of this one, from 0.
         number: u32,
+        /// What the Braid says, and the packet's place in its chains.
+        slot: Slot,
     },
     /// Typing, presence: beside the chain.
     Ephemeral,
@@ -45,7 +48,6 @@ pub(super) struct Header {
     /// The sender's ratchet key.
     pub(super) ratchet_key: AgreementKey,
     pub(super) kind: Kind,
-    pub(super) braid: BraidSlot,
 }
 
 impl Header {
@@ -63,16 +65,16 @@ impl Header {
     }
 
     fn encode(&self) -> [u8; HEADER_BYTES] {
-        let (previous, number, kind) = match self.kind {
-            Kind::Message { previous, number } => (previous, number, 0),
-            Kind::Ephemeral => (0, 0, 1),
+        let (previous, number, kind, slot) = match &self.kind {
+            Kind::Message { previous, number, slot } => (*previous, *number, 0, slot.encode()),
+            Kind::Ephemeral => (0, 0, 1, [0; BRAID_SLOT_BYTES]),
         };
         let mut bytes = [0; HEADER_BYTES];
         bytes[..32].copy_from_slice(self.ratchet_key.as_bytes());
         bytes[32..36].copy_from_slice(&previous.to_be_bytes());
         bytes[36..40].copy_from_slice(&number.to_be_bytes());
         bytes[40] = kind;
-        bytes[41..].copy_from_slice(&self.braid.encode());
+        bytes[41..].copy_from_slice(&slot);
         bytes
     }
 
@@ -80,13 +82,14 @@ impl Header {
         let (ratchet_key, rest) = bytes.split_first_chunk::<32>()?;
         let (previous, rest) = rest.split_first_chunk::<4>()?;
         let (number, rest) = rest.split_first_chunk::<4>()?;
-        let (kind, braid) = rest.split_first()?;
+        let (kind, slot) = rest.split_first()?;
+        let slot: &[u8; BRAID_SLOT_BYTES] = slot.try_into().ok()?;
         let kind = match (u32::from_be_bytes(*previous), u32::from_be_bytes(*number), kind) {
-            (previous, number, 0) => Kind::Message { previous, number },
-            (0, 0, 1) => Kind::Ephemeral,
+            (previous, number, 0) => Kind::Message { previous, number, slot: Slot::decode(slot)? },
+            (0, 0, 1) if slot.iter().all(|&byte| byte == 0) => Kind::Ephemeral,
             _ => return None,
         };
-        Some(Self { ratchet_key: (*ratchet_key).into(), kind, braid: BraidSlot::decode(braid.try_into().ok()?)? })
+        Some(Self { ratchet_key: (*ratchet_key).into(), kind })
     }
 }
 
@@ -99,8 +102,14 @@ mod tests {
     use crate::secret::Secret32;
 
     fn message() -> Header {
-        let kind = Kind::Message { previous: 0x0102_0304, number: 0x0506_0708 };
-        Header { ratchet_key: [9; 32].into(), kind, braid: BraidSlot }
+        let kind = Kind::Message { previous: 0x0102_0304, number: 0x0506_0708, slot: slot() };
+        Header { ratchet_key: [9; 32].into(), kind }
+    }
+
+    fn slot() -> Slot {
+        let mut bytes = [0; BRAID_SLOT_BYTES];
+        (bytes[3], bytes[4], bytes[10]) = (1, 4, 7);
+        Slot::decode(&bytes).unwrap()
     }
 
     fn ephemeral() -> Header {
@@ -112,8 +121,9 @@ mod tests {
         let mut expected = [0; HEADER_BYTES];
         expected[..32].fill(9);
         expected[32..40].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8]);
+        expected[41..].copy_from_slice(&slot().encode());
         assert_eq!(message().encode(), expected);
-        expected[32..40].fill(0);
+        expected[32..].fill(0);
         expected[40] = 1;
         assert_eq!(ephemeral().encode(), expected);
     }
@@ -136,8 +146,9 @@ mod tests {
         assert_eq!(wrong(message(), 40, 1), None, "an ephemeral packet with counters");
         assert_eq!(wrong(ephemeral(), 35, 1), None, "an ephemeral packet with a previous chain");
         assert_eq!(wrong(ephemeral(), 39, 1), None, "an ephemeral packet with a number");
-        assert_eq!(wrong(message(), 41, 1), None, "a Braid's chunk");
-        assert_eq!(wrong(message(), HEADER_BYTES - 1, 1), None, "a Braid's counter");
+        assert_eq!(wrong(ephemeral(), 41, 1), None, "an ephemeral packet with an epoch");
+        assert_eq!(wrong(ephemeral(), HEADER_BYTES - 1, 1), None, "an ephemeral packet with a chunk");
+        assert_eq!(wrong(message(), 45, 9), None, "a chunk of an unknown kind");
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! Opening a packet: header first, then the ratchet on a copy, then the body, and only then a next state.
+//! Opening a packet: header first, then both ratchets on a copy, then the body, then what the Braid says, and only then a
+//! next state.
 //!
 //! ```text
-//! header opens under   the receiving key ──► number ahead: walk the chain ──┐
-//!                      │                    number behind: skipped key ─────┤
-//!                      │                    ephemeral: ephemeral key ───────┼──► body ──► Staged
-//!                      the next key ──────► Diffie-Hellman step, new chain ─┤
-//!                      an old chain's key ► skipped key ────────────────────┘
+//! header opens under   the receiving key ──► number ahead: walk the chain ──┐   mixed with the
+//!                      │                    number behind: skipped key ─────┤   epoch's key of
+//!                      the next key ──────► Diffie-Hellman step, new chain ─┤   the same packet
+//!                      an old chain's key ► skipped key ────────────────────┴──► body ──► Braid ──► Staged
+//!                      the receiving key ─► ephemeral: ephemeral key ──────────► body ──► Staged
 //!                      none ──────────────► NotOurs
 //! ```
 //!
@@ -13,7 +14,8 @@
 //! neither a chain step nor a Diffie-Hellman.
 
 use super::{
-    body, braid,
+    body,
+    braid::Slot,
     chain::{Chain, ReceivingChain},
     header::{Header, Kind, SEALED_HEADER_BYTES},
     message_key::MessageKey,
@@ -48,6 +50,8 @@ pub struct Opened {
     pub content: Plaintext,
     /// Whether it was ephemeral: it may then be a repetition, and nothing in it is ever stored.
     pub ephemeral: bool,
+    /// Whether this authentic packet broke the Braid: its content stands, and the session must be replaced.
+    pub broke: bool,
 }
 
 /// Which of a session's header keys opened a header.
@@ -56,6 +60,20 @@ enum Whose {
     Receiving,
     Next,
     Old(usize),
+}
+
+/// When a packet is opened, and the rows that are kept by then.
+#[derive(Clone, Copy)]
+struct Moment<'r> {
+    /// Unix seconds.
+    now: u64,
+    skipped: &'r dyn SkippedKeys,
+}
+
+/// A session on the way to its next state.
+struct Work {
+    next: Session,
+    changes: SkippedChanges,
 }
 
 /// A packet whose header has been opened.
@@ -75,14 +93,17 @@ impl Session {
         let mut scratch = *sealed_header;
         let whose = self.whose(&mut scratch).ok_or(OpenError::NotOurs)?;
         let packet = Packet { header: Header::read(&scratch)?, sealed_header, body };
+        let now = Moment { now, skipped };
         match (whose, packet.header.kind) {
-            (Whose::Receiving, Kind::Message { previous: _, number }) => {
-                self.open_current(&packet, number, now, skipped)
+            (Whose::Receiving, Kind::Message { previous: _, number, slot }) => {
+                self.open_current(&packet, number, &slot, now)
             }
             (Whose::Receiving, Kind::Ephemeral) => self.open_ephemeral(&packet),
-            (Whose::Next, Kind::Message { previous, number }) => self.open_next(&packet, previous, number, now),
-            (Whose::Old(index), Kind::Message { previous: _, number }) => {
-                self.open_skipped(&packet, &self.old[index].runs, number, now, skipped)
+            (Whose::Next, Kind::Message { previous, number, slot }) => {
+                self.open_next(&packet, previous, number, &slot, now)
+            }
+            (Whose::Old(index), Kind::Message { previous: _, number, slot }) => {
+                self.open_skipped(&packet, &self.old[index].runs, number, &slot, now)
             }
             (Whose::Next | Whose::Old(_), Kind::Ephemeral) => Err(OpenError::EphemeralOutOfStep),
         }
@@ -110,21 +131,18 @@ impl Session {
         &self,
         packet: &Packet<'_>,
         number: u32,
-        now: u64,
-        skipped: &dyn SkippedKeys,
+        slot: &Slot,
+        now: Moment<'_>,
     ) -> Result<Staged<Opened>, OpenError> {
         let receiving = self.receiving_of(packet)?;
         if number < receiving.chain.number {
-            return self.open_skipped(packet, &receiving.runs, number, now, skipped);
+            return self.open_skipped(packet, &receiving.runs, number, slot, now);
         }
-        let (mut next, mut changes) = (self.duplicate(), SkippedChanges::default());
-        next.drop_expired(now, &mut changes);
-        let receiving = next.receiving.take().expect("a packet of the receiving chain has one");
-        let (receiving, message_key) = walk(receiving, number, now, &mut next.next_run, &mut changes)?;
-        let opened = self.open_body(packet, message_key)?;
-        next.receiving = Some(receiving);
-        next.drop_excess(&mut changes);
-        Ok(Staged::new(next, changes, opened))
+        let mut work = self.begin(now);
+        let receiving = work.next.receiving.take().expect("a packet of the receiving chain has one");
+        let (receiving, message_key) = work.walk(receiving, number, now)?;
+        work.next.receiving = Some(receiving);
+        work.finish(packet, message_key, slot, now)
     }
 
     /// The first packet seen of the peer's next chain: the receiving half of a Diffie-Hellman step. The sending half waits for
@@ -134,37 +152,35 @@ impl Session {
         packet: &Packet<'_>,
         previous: u32,
         number: u32,
-        now: u64,
+        slot: &Slot,
+        now: Moment<'_>,
     ) -> Result<Staged<Opened>, OpenError> {
         let theirs = packet.header.ratchet_key;
         // An honest peer takes its next step only once it has a packet of ours with a new key.
         if self.peer == Some(theirs) || self.step_due {
             return Err(PeerMisbehaved::MalformedHeader.into());
         }
-        let (mut next, mut changes) = (self.duplicate(), SkippedChanges::default());
-        next.drop_expired(now, &mut changes);
-        if let Some(ended) = next.receiving.take() {
-            next.old.extend(ended.skip_to(previous, now, &mut next.next_run, &mut changes)?.retire());
+        let mut work = self.begin(now);
+        if let Some(ended) = work.next.receiving.take() {
+            let ended = ended.skip_to(previous, now.now, &mut work.next.next_run, &mut work.changes)?;
+            work.next.old.extend(ended.retire());
         }
-        let step = next.root_key.advance(&next.private.agree(&theirs)?);
+        let next = &mut work.next;
+        let step = next.root_key.duplicate().advance(&next.private.agree(&theirs)?);
         let chain = Chain {
-            header_key: next.next_receiving_header_key,
+            header_key: core::mem::replace(&mut next.next_receiving_header_key, step.next_header_key),
             chain_key: step.chain_key,
             number: 0,
             ephemeral_key: step.ephemeral_key,
         };
-        let begun = ReceivingChain { chain, runs: Runs::default() };
-        let (begun, message_key) = walk(begun, number, now, &mut next.next_run, &mut changes)?;
-        let opened = self.open_body(packet, message_key)?;
         next.root_key = step.root_key;
-        next.next_receiving_header_key = step.next_header_key;
-        next.receiving = Some(begun);
         next.peer = Some(theirs);
         next.step_due = true;
         // The peer's new key answers ours, which stood in every packet of the sending chain: it has one of them.
         next.receipted = next.receipted.max(next.sealed.min(next.sealed_before_chain + 1));
-        next.drop_excess(&mut changes);
-        Ok(Staged::new(next, changes, opened))
+        let (begun, message_key) = work.walk(ReceivingChain { chain, runs: Runs::default() }, number, now)?;
+        work.next.receiving = Some(begun);
+        work.finish(packet, message_key, slot, now)
     }
 
     /// A late packet, of the receiving chain or an old one. Its key is used once and deleted.
@@ -173,37 +189,51 @@ impl Session {
         packet: &Packet<'_>,
         runs: &Runs,
         number: u32,
-        now: u64,
-        skipped: &dyn SkippedKeys,
+        slot: &Slot,
+        now: Moment<'_>,
     ) -> Result<Staged<Opened>, OpenError> {
-        let id = runs.id_of(number, now).ok_or(OpenError::Replayed)?;
-        let key = skipped.get(id, number).ok_or(OpenError::Replayed)?;
-        let opened = self.open_body(packet, key.into_message_key())?;
-        let (mut next, mut changes) = (self.duplicate(), SkippedChanges::default());
-        next.use_key(id);
-        changes.delete.push((id, number));
-        next.drop_expired(now, &mut changes);
-        Ok(Staged::new(next, changes, opened))
+        let id = runs.id_of(number, now.now).ok_or(OpenError::Replayed)?;
+        let key = now.skipped.get(id, number).ok_or(OpenError::Replayed)?;
+        let mut work = self.begin(now);
+        work.next.use_key(id);
+        work.changes.delete.push((id, number));
+        work.finish(packet, key.into_message_key(), slot, now)
     }
 
     /// Typing or presence: no state changes.
     fn open_ephemeral(&self, packet: &Packet<'_>) -> Result<Staged<Opened>, OpenError> {
         let key = self.receiving_of(packet)?.chain.ephemeral_key.as_bytes();
         let content = body::open(key, &self.associated, packet.sealed_header, packet.body)?;
-        let opened = Opened { content, ephemeral: true };
+        let opened = Opened { content, ephemeral: true, broke: false };
         Ok(Staged::new(self.duplicate(), SkippedChanges::default(), opened))
     }
 
-    fn open_body(&self, packet: &Packet<'_>, message_key: MessageKey) -> Result<Opened, PeerMisbehaved> {
-        let message_key = braid::mix(message_key, None);
-        let content = body::open(message_key.as_bytes(), &self.associated, packet.sealed_header, packet.body)?;
-        Ok(Opened { content, ephemeral: false })
+    /// A copy to work on, without what has grown too old.
+    fn begin(&self, now: Moment<'_>) -> Work {
+        let mut work = Work { next: self.duplicate(), changes: SkippedChanges::default() };
+        work.next.drop_expired(now.now, &mut work.changes);
+        work
     }
 
     /// The receiving chain, if the packet carries its ratchet key: one chain has one.
     fn receiving_of(&self, packet: &Packet<'_>) -> Result<&ReceivingChain, PeerMisbehaved> {
         let same_key = self.peer == Some(packet.header.ratchet_key);
         self.receiving.as_ref().filter(|_| same_key).ok_or(PeerMisbehaved::MalformedHeader)
+    }
+
+    /// Hands the Braid what an authentic packet carries of it. Whether that broke it.
+    fn follow(&mut self, slot: &Slot) -> bool {
+        match self.braid.take().map(|braid| braid.receive(&slot.message)) {
+            Some(Ok((braid, known))) => {
+                if let Some(known) = known {
+                    self.epochs.add(&known);
+                }
+                self.braid = Some(braid);
+                false
+            }
+            Some(Err(_)) => true,
+            None => false,
+        }
     }
 
     /// Takes note that one key of a run was used.
@@ -215,22 +245,41 @@ impl Session {
     }
 }
 
-/// Walks a chain up to packet `number` and one further.
-fn walk(
-    receiving: ReceivingChain,
-    number: u32,
-    now: u64,
-    next_id: &mut u64,
-    changes: &mut SkippedChanges,
-) -> Result<(ReceivingChain, MessageKey), PeerMisbehaved> {
-    let ReceivingChain { chain, runs } = receiving.skip_to(number, now, next_id, changes)?;
-    let (chain, message_key) = chain.advance().ok_or(PeerMisbehaved::MalformedHeader)?;
-    Ok((ReceivingChain { chain, runs }, message_key))
+impl Work {
+    /// Walks a chain up to packet `number` and one further.
+    fn walk(
+        &mut self,
+        receiving: ReceivingChain,
+        number: u32,
+        now: Moment<'_>,
+    ) -> Result<(ReceivingChain, MessageKey), PeerMisbehaved> {
+        let walked = receiving.skip_to(number, now.now, &mut self.next.next_run, &mut self.changes)?;
+        let ReceivingChain { chain, runs } = walked;
+        let (chain, message_key) = chain.advance().ok_or(PeerMisbehaved::MalformedHeader)?;
+        Ok((ReceivingChain { chain, runs }, message_key))
+    }
+
+    /// The epoch's key, the body, and then, since all of it is authentic now, what the Braid says.
+    fn finish(
+        self,
+        packet: &Packet<'_>,
+        message_key: MessageKey,
+        slot: &Slot,
+        now: Moment<'_>,
+    ) -> Result<Staged<Opened>, OpenError> {
+        let Self { mut next, mut changes } = self;
+        let epoch_key = next.epochs.open(slot, now.now, &mut next.next_run, &mut changes, now.skipped)?;
+        let message_key = epoch_key.mix(&message_key);
+        let content = body::open(message_key.as_bytes(), &next.associated, packet.sealed_header, packet.body)?;
+        let broke = next.follow(slot);
+        next.drop_excess(&mut changes);
+        Ok(Staged::new(next, changes, Opened { content, ephemeral: false, broke }))
+    }
 }
 
 impl core::fmt::Debug for Opened {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { content: _, ephemeral } = self;
-        f.debug_struct("Opened").field("ephemeral", ephemeral).finish_non_exhaustive()
+        let Self { content: _, ephemeral, broke } = self;
+        f.debug_struct("Opened").field("ephemeral", ephemeral).field("broke", broke).finish_non_exhaustive()
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Start {
     pub(super) initiator_header_key: HeaderKey,
     /// Header key of the responder's first sending chain.
     pub(super) responder_header_key: HeaderKey,
+    /// What the Braid starts from: its first chains, and what vouches for its first key.
+    pub(super) braid: Secret32,
 }
 
 /// What a Diffie-Hellman step yields for one direction.
@@ -46,16 +48,17 @@ impl SessionSecret {
         Self(secret)
     }
 
-    /// HKDF (RFC 5869), salt of 32 zero bytes, info the label, 96 bytes: root key ‖ initiator's header key ‖ responder's
-    /// header key. The Braid's authentication key will be the next 32 bytes of the same output.
+    /// HKDF (RFC 5869), salt of 32 zero bytes, info the label, 128 bytes: root key ‖ initiator's header key ‖ responder's
+    /// header key ‖ secret of the Braid.
     pub(super) fn split(self) -> Start {
-        let mut out = Zeroizing::new([0; 3 * SECRET_BYTES]);
+        let mut out = Zeroizing::new([0; 4 * SECRET_BYTES]);
         kdf::hkdf(&[0; 32], &[self.0.as_bytes()], &[labels::SESSION], &mut *out);
-        let [root_key, initiator, responder] = blocks(out.as_slice());
+        let [root_key, initiator, responder, braid] = blocks(out.as_slice());
         Start {
             root_key: RootKey(root_key),
             initiator_header_key: HeaderKey::new(initiator),
             responder_header_key: HeaderKey::new(responder),
+            braid,
         }
     }
 }

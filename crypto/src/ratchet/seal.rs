@@ -6,7 +6,7 @@ use sotto_inner::limits::{BUCKETS, UNRECEIPTED_PACKETS_MAX};
 
 use super::{
     body::{self, Padding},
-    braid::{self, BraidSlot},
+    braid::Slot,
     chain::Chain,
     header::{Header, Kind},
     session::Session,
@@ -27,6 +27,9 @@ pub enum SealError {
     /// A responder has opened no packet yet, so there is nothing to seal with.
     #[error("the conversation has not begun yet; this waits until its first message has been read")]
     NotBegun,
+    /// The other side broke the Braid: the session must be replaced.
+    #[error("the other side's keys do not fit together any more; this waits until the conversation has been repaired")]
+    Broken,
 }
 
 impl Session {
@@ -49,10 +52,17 @@ impl Session {
             next = next.begin_sending(rng)?;
         }
         let chain = next.sending.take().ok_or(SealError::NotBegun)?;
-        let kind = Kind::Message { previous: next.previous, number: chain.number };
+        let (braid, message, known) = next.braid.take().ok_or(SealError::Broken)?.send(rng);
         // A chain of 2^32 packets would take the peer's receipts without a single answer of its own.
+        let (epoch_key, place) = next.epochs.seal(message.epoch).ok_or(SealError::WindowFull)?;
+        if let Some(known) = known {
+            next.epochs.add(&known);
+        }
+        next.braid = Some(braid);
+        let slot = Slot { message, number: place.number, previous: place.previous };
+        let kind = Kind::Message { previous: next.previous, number: chain.number, slot };
         let (chain, message_key) = chain.advance().ok_or(SealError::WindowFull)?;
-        let message_key = braid::mix(message_key, None);
+        let message_key = epoch_key.mix(&message_key);
         let packet = next.packet(rng, &chain, kind, message_key.as_bytes(), content, packet_bytes);
         next.sending = Some(chain);
         next.sealed += 1;
@@ -105,7 +115,7 @@ impl Session {
         packet_bytes: usize,
     ) -> Vec<u8> {
         let mut packet = vec![0; packet_bytes];
-        let header = Header { ratchet_key: *self.private.public(), kind, braid: BraidSlot };
+        let header = Header { ratchet_key: *self.private.public(), kind };
         let sealed_header = packet.first_chunk_mut().expect("longer than its header: PACKET_OVERHEAD says so");
         header.seal(&chain.header_key, rng, sealed_header);
         body::seal(message_key, &self.associated, content, &mut packet);

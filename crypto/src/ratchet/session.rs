@@ -4,7 +4,7 @@
 //! [`super::Staged`]; on an error there is no next one, so nothing can have changed.
 //!
 //! Public Double Ratchet specification, header encryption variant: `DHs`, `DHr`, `RK`, `HKs`, `NHKs`, `HKr`, `NHKr`, `CKs`,
-//! `CKr`, `Ns`, `Nr`, `PN` and `MKSKIPPED` are the fields below.
+//! `CKr`, `Ns`, `Nr`, `PN` and `MKSKIPPED` are the fields below; beside them the Braid and its chains.
 
 use rand_core::CryptoRng;
 use sotto_inner::{
@@ -14,7 +14,9 @@ use sotto_inner::{
 
 use super::{
     associated_data::AssociatedData,
+    braid::Braid,
     chain::{Chain, OldChain, ReceivingChain},
+    epochs::Epochs,
     header_key::HeaderKey,
     root_key::{RootKey, SessionSecret},
     skipped::{Runs, SkippedChanges},
@@ -52,6 +54,9 @@ pub struct Session {
     pub(super) receipted: u64,
     /// How many of them came before the sending chain.
     pub(super) sealed_before_chain: u64,
+    /// None once the other side has broken it in an authentic packet: nothing is sealed any more.
+    pub(super) braid: Option<Braid>,
+    pub(super) epochs: Epochs,
 }
 
 impl Session {
@@ -89,6 +94,8 @@ impl Session {
             sealed: 0,
             receipted: 0,
             sealed_before_chain: 0,
+            braid: Some(Braid::initiator(&start.braid)),
+            epochs: Epochs::start(&start.braid, true),
         })
     }
 
@@ -117,6 +124,8 @@ impl Session {
             sealed: 0,
             receipted: 0,
             sealed_before_chain: 0,
+            braid: Some(Braid::responder(&start.braid)),
+            epochs: Epochs::start(&start.braid, false),
         }
     }
 
@@ -133,6 +142,12 @@ impl Session {
     /// Packets sealed since the last one that the peer is known to have.
     pub fn unreceipted(&self) -> u64 {
         self.sealed - self.receipted
+    }
+
+    /// Whether the other side broke the Braid in an authentic packet. Such a session opens what still comes and seals nothing:
+    /// it must be replaced.
+    pub fn is_broken(&self) -> bool {
+        self.braid.is_none()
     }
 
     /// The session once the peer has told that it has packet `index`. Never lowers what is known, never passes what was
@@ -169,6 +184,8 @@ impl Session {
             sealed,
             receipted,
             sealed_before_chain,
+            braid,
+            epochs,
         } = self;
         Self {
             id: *id,
@@ -187,6 +204,8 @@ impl Session {
             sealed: *sealed,
             receipted: *receipted,
             sealed_before_chain: *sealed_before_chain,
+            braid: braid.as_ref().map(Braid::duplicate),
+            epochs: epochs.duplicate(),
         }
     }
 
@@ -196,6 +215,7 @@ impl Session {
             runs.drop_expired(now, changes);
         }
         self.old.retain(|chain| !chain.runs.is_empty());
+        self.epochs.drop_expired(now, changes);
     }
 
     /// Brings old chains and skipped keys under their bounds: the oldest go.
@@ -210,9 +230,10 @@ impl Session {
             changes.delete_chain(oldest);
         }
         self.old.retain(|chain| !chain.runs.is_empty());
+        self.epochs.drop_excess(changes);
     }
 
-    /// The runs of all chains, the oldest chain first.
+    /// The runs of the Double Ratchet's chains, the oldest chain first.
     pub(super) fn all_runs(&mut self) -> impl Iterator<Item = &mut Runs> {
         let receiving = self.receiving.as_mut().map(|receiving| &mut receiving.runs);
         self.old.iter_mut().map(|chain| &mut chain.runs).chain(receiving)
@@ -238,11 +259,14 @@ impl core::fmt::Debug for Session {
             sealed,
             receipted,
             sealed_before_chain: _,
+            braid,
+            epochs: _,
         } = self;
         f.debug_struct("Session")
             .field("old_chains", &old.len())
             .field("sealed", sealed)
             .field("receipted", receipted)
+            .field("braid", braid)
             .finish_non_exhaustive()
     }
 }

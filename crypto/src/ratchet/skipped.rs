@@ -1,19 +1,20 @@
 //! What lost and late packets leave behind: message keys kept for a while, in rows of their own.
 //!
-//! A session holds no skipped key. It knows *runs*: which numbers of a chain were skipped at about the same time, and how
+//! A session holds no skipped key. It knows *runs*: which numbers of a chain, of the Double Ratchet's or an epoch's, were skipped at about the same time, and how
 //! many of their keys are still kept. The keys lie in the store under (chain id, number), one chain id a run.
 //!
 //! Invariants:
-//! - A run spans at most a day, so that its keys are aged out together: kept at least 27 days, at most 28.
-//! - Over all runs of a session at most `SKIPPED_KEYS_MAX` keys are kept: the oldest runs go first, none is refused.
+//! - A run spans at most a day, so that its keys are aged out together: kept at least 27 days, at most 28. It holds at most
+//!   as many keys as a session keeps, so that the oldest run that gives way is never all there is.
+//! - Over all runs of a session, of either ratchet, at most `SKIPPED_KEYS_MAX` keys are kept: the oldest runs go first, none is refused.
 //! - A key is deleted in the step that opens its packet, and a run with its last key.
 
 use core::fmt;
 
-use sotto_inner::limits::SKIPPED_KEY_SECS;
+use sotto_inner::limits::{SKIPPED_KEY_SECS, SKIPPED_KEYS_MAX};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::message_key::MessageKey;
+use super::{epoch_key::EpochMessageKey, message_key::MessageKey};
 use crate::{error::StateError, secret::Secret32};
 
 /// How long skipped keys join the run before them, in seconds.
@@ -89,6 +90,7 @@ impl Runs {
     pub(super) fn keep(&mut self, from: u32, count: u32, now: u64, next_id: &mut u64) -> ChainId {
         if let Some(last) = self.0.last_mut()
             && now < last.at.saturating_add(RUN_SECS)
+            && last.kept + count <= SKIPPED_KEYS_MAX
         {
             last.kept += count;
             return last.id;
@@ -141,6 +143,11 @@ impl SkippedKey {
     /// Used, once its packet has come.
     pub(super) fn into_message_key(self) -> MessageKey {
         MessageKey::new(self.0.duplicate())
+    }
+
+    /// Used, once its packet has come: the Braid's key of it.
+    pub(super) fn into_epoch_message_key(self) -> EpochMessageKey {
+        EpochMessageKey::new(self.0.duplicate())
     }
 
     /// The 32 bytes of a row.

@@ -5,7 +5,7 @@
 //!
 //! | key | field | value |
 //! |---|---|---|
-//! | 0 | format version | 0 |
+//! | 0 | format version | 1 |
 //! | 1 | session id | 32 bytes |
 //! | 2 | associated data | 97 bytes: version ‖ initiator's root ‖ responder's root ‖ initiator's device ‖ responder's device |
 //! | 3 | root key | 32 bytes |
@@ -23,9 +23,15 @@
 //! | 15 | the last of them that the peer is known to have | unsigned, at most key 14 |
 //! | 16 | how many of them came before the sending chain | unsigned, at most key 14 |
 //! | 17 | whether a sending step is due before the next seal | boolean |
+//! | 18 | epoch chains | see below |
+//! | 19 | the Braid | array, see `braid/state.rs`; null once the other side broke it |
 //!
 //! A chain is {0: header key, 1: chain key, 2: number of the next packet, 3: ephemeral key}, the receiving one with 4: runs.
 //! Runs are an array of [chain id, first number, keys kept, Unix seconds], ascending.
+//!
+//! Epoch chains are {0: root, 1: whether this side began the session, 2: sending chain, 3: packets in the one before,
+//! 4: receiving chain, 5: its runs, 6: sending chain key of the epoch ahead or null, 7: the receiving one, 8: old epochs as
+//! an array of {0: epoch, 1: runs}}; an epoch's chain is {0: epoch, 1: chain key, 2: number of the next packet}.
 
 use minicbor::{Decoder, Encoder, decode, encode::Write};
 use sotto_inner::{
@@ -36,9 +42,12 @@ use zeroize::Zeroizing;
 
 use super::{
     associated_data::AssociatedData,
+    braid::{BRAID_BYTES_MAX, Braid},
     chain::{Chain, OldChain, ReceivingChain},
     chain_key::ChainKey,
     ephemeral_key::EphemeralKey,
+    epoch_key::{EpochChainKey, EpochRoot},
+    epochs::{EpochChain, Epochs, OldEpoch},
     header_key::HeaderKey,
     root_key::RootKey,
     session::Session,
@@ -47,12 +56,13 @@ use super::{
 use crate::{error::StateError, secret::Secret32, session_id::SessionId, x25519::PrivateKey};
 
 /// The one format this program reads and writes.
-const FORMAT: u64 = 0;
+const FORMAT: u64 = 1;
 /// Entries of the outer map.
-const FIELDS: u64 = 18;
+const FIELDS: u64 = 20;
 /// Length of a state without runs and old chains at most, and of one of each: encoding allocates once, so that no part
 /// of a secret stays behind in a buffer that was outgrown.
-const FIXED_BYTES_MAX: usize = 768;
+const FIXED_BYTES_MAX: usize = 768 + EPOCHS_BYTES_MAX + BRAID_BYTES_MAX;
+const EPOCHS_BYTES_MAX: usize = 256;
 const OLD_CHAIN_BYTES_MAX: usize = 48;
 const RUN_BYTES_MAX: usize = 32;
 
@@ -86,7 +96,10 @@ impl Session {
     fn encoded_bytes_max(&self) -> usize {
         let receiving = self.receiving.iter().map(|receiving| &receiving.runs);
         let runs: usize = self.old.iter().map(|chain| &chain.runs).chain(receiving).map(|runs| runs.0.len()).sum();
-        FIXED_BYTES_MAX + self.old.len() * OLD_CHAIN_BYTES_MAX + runs * RUN_BYTES_MAX
+        let epochs = self.epochs.old.iter().map(|old| &old.runs).chain([&self.epochs.receiving_runs]);
+        let runs = runs + epochs.map(|runs| runs.0.len()).sum::<usize>();
+        let old = self.old.len() + self.epochs.old.len();
+        FIXED_BYTES_MAX + old * OLD_CHAIN_BYTES_MAX + runs * RUN_BYTES_MAX
     }
 
     fn write<W: Write>(&self, e: &mut Encoder<W>) -> EncodeResult<W> {
@@ -126,7 +139,13 @@ impl Session {
         e.u8(14)?.u64(self.sealed)?;
         e.u8(15)?.u64(self.receipted)?;
         e.u8(16)?.u64(self.sealed_before_chain)?;
-        e.u8(17)?.bool(self.step_due)?.ok()
+        e.u8(17)?.bool(self.step_due)?;
+        write_epochs(e.u8(18)?, &self.epochs)?;
+        e.u8(19)?;
+        match &self.braid {
+            Some(braid) => braid.write(e),
+            None => e.null()?.ok(),
+        }
     }
 
     /// Everything behind the version. Fields are read in the order in which they are written.
@@ -153,6 +172,8 @@ impl Session {
             receipted: at(d, 15)?.u64()?,
             sealed_before_chain: at(d, 16)?.u64()?,
             step_due: at(d, 17)?.bool()?,
+            epochs: read_epochs(at(d, 18)?)?,
+            braid: read_or_null(at(d, 19)?, Braid::read)?,
         };
         Ok(session)
     }
@@ -161,8 +182,8 @@ impl Session {
     fn holds_together(&self) -> bool {
         let receiving = self.receiving.as_ref().map(|receiving| &receiving.runs);
         let runs: Vec<&Runs> = self.old.iter().map(|chain| &chain.runs).chain(receiving).collect();
-        let all = || runs.iter().flat_map(|runs| &runs.0);
-        let kept = all().fold(0_u32, |kept, run| kept.saturating_add(run.kept));
+        let epochs: Vec<&Runs> =
+            self.epochs.old.iter().map(|old| &old.runs).chain([&self.epochs.receiving_runs]).collect();
         let begun = self.peer.is_some();
         self.receipted <= self.sealed
             && self.sealed_before_chain <= self.sealed
@@ -171,10 +192,35 @@ impl Session {
             && (begun || self.receiving.is_none())
             && self.old.len() <= SKIPPED_CHAINS_MAX
             && self.old.iter().all(|chain| !chain.runs.is_empty())
-            && kept <= SKIPPED_KEYS_MAX
+            && self.hold_together(&runs)
+            && self.hold_together(&epochs)
+            && self.epochs_fit()
+    }
+
+    /// What the runs of one ratchet have in common.
+    fn hold_together(&self, runs: &[&Runs]) -> bool {
+        let all = || runs.iter().flat_map(|runs| &runs.0);
+        let kept = all().fold(0_u32, |kept, run| kept.saturating_add(run.kept));
+        kept <= SKIPPED_KEYS_MAX
             && all().all(|run| run.kept > 0 && run.id.0 < self.next_run)
             && all().is_sorted_by(|run, next| run.id < next.id)
             && runs.iter().all(|runs| runs.0.is_sorted_by(|run, next| run.from < next.from))
+    }
+
+    /// Whether the epoch chains stand where the Braid lets them.
+    fn epochs_fit(&self) -> bool {
+        let Epochs { sending, receiving, ahead_sending, ahead_receiving, old, .. } = &self.epochs;
+        let Some(braid) = &self.braid else { return true };
+        // The newest epoch whose secret is known: the one before the Braid's, or the Braid's own.
+        let newest = braid.epoch().before().0 + u32::from(braid.knows_secret());
+        let fits = |chain: &EpochChain, ahead: &Option<EpochChainKey>| {
+            chain.epoch.checked_add(u32::from(ahead.is_some())) == Some(newest)
+        };
+        fits(sending, ahead_sending)
+            && fits(receiving, ahead_receiving)
+            && old.len() <= SKIPPED_CHAINS_MAX
+            && old.iter().all(|old| !old.runs.is_empty() && old.epoch < receiving.epoch)
+            && old.is_sorted_by(|one, next| one.epoch < next.epoch)
     }
 }
 
@@ -184,6 +230,60 @@ fn write_chain<W: Write>(e: &mut Encoder<W>, chain: &Chain) -> EncodeResult<W> {
     e.u8(1)?.bytes(chain_key.as_bytes())?;
     e.u8(2)?.u32(*number)?;
     e.u8(3)?.bytes(ephemeral_key.as_bytes())?.ok()
+}
+
+fn write_epochs<W: Write>(e: &mut Encoder<W>, epochs: &Epochs) -> EncodeResult<W> {
+    let Epochs { root, initiator, sending, previous, receiving, receiving_runs, ahead_sending, ahead_receiving, old } =
+        epochs;
+    e.map(9)?.u8(0)?.bytes(root.as_bytes())?.u8(1)?.bool(*initiator)?;
+    write_epoch_chain(e.u8(2)?, sending)?;
+    e.u8(3)?.u32(*previous)?;
+    write_epoch_chain(e.u8(4)?, receiving)?;
+    write_runs(e.u8(5)?, receiving_runs)?;
+    for (key, ahead) in [(6, ahead_sending), (7, ahead_receiving)] {
+        e.u8(key)?;
+        match ahead {
+            Some(ahead) => e.bytes(ahead.as_bytes())?,
+            None => e.null()?,
+        };
+    }
+    e.u8(8)?.array(old.len() as u64)?;
+    for OldEpoch { epoch, runs } in old {
+        write_runs(e.map(2)?.u8(0)?.u32(*epoch)?.u8(1)?, runs)?;
+    }
+    e.ok()
+}
+
+fn write_epoch_chain<W: Write>(e: &mut Encoder<W>, chain: &EpochChain) -> EncodeResult<W> {
+    let EpochChain { epoch, key, number } = chain;
+    e.map(3)?.u8(0)?.u32(*epoch)?.u8(1)?.bytes(key.as_bytes())?.u8(2)?.u32(*number)?.ok()
+}
+
+fn read_epochs(d: &mut Decoder<'_>) -> Result<Epochs, decode::Error> {
+    sized_map(d, 9)?;
+    Ok(Epochs {
+        root: EpochRoot::new(read_secret(at(d, 0)?)?),
+        initiator: at(d, 1)?.bool()?,
+        sending: read_epoch_chain(at(d, 2)?)?,
+        previous: at(d, 3)?.u32()?,
+        receiving: read_epoch_chain(at(d, 4)?)?,
+        receiving_runs: read_runs(at(d, 5)?)?,
+        ahead_sending: read_or_null(at(d, 6)?, read_secret)?.map(EpochChainKey::new),
+        ahead_receiving: read_or_null(at(d, 7)?, read_secret)?.map(EpochChainKey::new),
+        old: read_list(at(d, 8)?, |d| {
+            sized_map(d, 2)?;
+            Ok(OldEpoch { epoch: at(d, 0)?.u32()?, runs: read_runs(at(d, 1)?)? })
+        })?,
+    })
+}
+
+fn read_epoch_chain(d: &mut Decoder<'_>) -> Result<EpochChain, decode::Error> {
+    sized_map(d, 3)?;
+    Ok(EpochChain {
+        epoch: at(d, 0)?.u32()?,
+        key: EpochChainKey::new(read_secret(at(d, 1)?)?),
+        number: at(d, 2)?.u32()?,
+    })
 }
 
 fn write_runs<W: Write>(e: &mut Encoder<W>, runs: &Runs) -> EncodeResult<W> {

@@ -176,7 +176,7 @@ fn handshakes() {
             }
         });
     };
-    refuse("another version", &|handshake| handshake.version = 1);
+    refuse("another version", &|handshake| handshake.version = 0);
     refuse("a device of no one", &|handshake| handshake.device = [0; 16].into());
     refuse("a forged manifest", &|handshake| handshake.manifest.body.root = bob.root.public());
     refuse("another's manifest", &|handshake| {

@@ -1,10 +1,10 @@
 //! Labels that separate what owners and relays sign, one from another. `spec/registry.toml` lists them all.
 
 /// An owner subscribes to a mailbox.
-pub const SUBSCRIBE: &[u8] = b"sotto/0 subscribe";
+pub const SUBSCRIBE: &[u8] = b"sotto/1 subscribe";
 /// An owner deletes a mailbox or a bundle.
-pub const DELETE: &[u8] = b"sotto/0 delete";
+pub const DELETE: &[u8] = b"sotto/1 delete";
 /// An owner publishes bundle parts.
-pub const PUBLISH: &[u8] = b"sotto/0 publish";
+pub const PUBLISH: &[u8] = b"sotto/1 publish";
 /// A relay proves its identity on a connection.
-pub const WELCOME: &[u8] = b"sotto/0 welcome";
+pub const WELCOME: &[u8] = b"sotto/1 welcome";

@@ -44,4 +44,4 @@ pub use identifier::{
 pub use poll::{Poll, PollAnswer};
 
 /// The one version number of this wire. Another one is refused, never negotiated.
-pub const VERSION: u8 = 0;
+pub const VERSION: u8 = 1;

@@ -9,7 +9,7 @@ fn packets_open_in_any_order() {
     for place in [3_u32, 0, 4, 2, 1] {
         assert_eq!(bob.open(&packets[place as usize]).unwrap(), place.to_be_bytes());
     }
-    assert_eq!(bob.rows.len(), 0);
+    assert_eq!(bob.missing(), 0);
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_replayed_packet_changes_nothing() {
         bob.open(packet).unwrap();
         assert_eq!(bob.open(packet).unwrap_err(), OpenError::Replayed);
     }
-    assert_eq!(bob.rows.len(), 1, "the one that has not come");
+    assert_eq!(bob.missing(), 1, "the one that has not come");
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_late_packet_of_an_ended_chain_opens_once() {
     alice.open(&answer).unwrap();
     let next = alice.seal(b"next chain");
     assert_eq!(bob.open(&next).unwrap(), b"next chain");
-    assert_eq!(bob.rows.len(), 2, "PN tells how many the ended chain had");
+    assert_eq!(bob.missing(), 2, "PN tells how many the ended chain had");
     assert_eq!(bob.session.old.len(), 1);
     assert_eq!(bob.open(&early[2]).unwrap(), 2_u32.to_be_bytes());
     assert_eq!(bob.open(&early[2]).unwrap_err(), OpenError::Replayed);
@@ -59,7 +59,7 @@ fn a_chain_without_losses_leaves_nothing_behind() {
         alice.open(&answer).unwrap();
     }
     assert_eq!((alice.session.old.len(), bob.session.old.len()), (0, 0));
-    assert_eq!((alice.rows.len(), bob.rows.len()), (0, 0));
+    assert_eq!((alice.missing(), bob.missing()), (0, 0));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn old_chains_have_a_bound_and_the_oldest_goes() {
     for late in &lost[1..] {
         assert_eq!(bob.open(late).unwrap(), b"lost");
     }
-    assert_eq!((bob.session.old.len(), bob.rows.len()), (0, 0));
+    assert_eq!((bob.session.old.len(), bob.missing()), (0, 0));
 }
 
 #[test]
@@ -91,11 +91,11 @@ fn skipped_keys_have_a_bound_and_the_oldest_go() {
     bob.open(&came).unwrap();
     let answer = bob.seal(b"answer");
     alice.open(&answer).unwrap();
-    assert_eq!(bob.rows.len(), 1_200);
+    assert_eq!(bob.missing(), 1_200);
     let second = lose(&mut alice, 1_300);
     let came = alice.seal(b"came");
     bob.open(&came).unwrap();
-    assert_eq!(bob.rows.len(), 1_300, "both together would be more than 2,000");
+    assert_eq!(bob.missing(), 1_300, "both together would be more than 2,000");
     assert_eq!(bob.open(&first).unwrap_err(), OpenError::NotOurs);
     assert!(bob.open(&second).is_ok());
 }
@@ -105,14 +105,14 @@ fn one_step_may_skip_in_both_chains() {
     let (mut alice, mut bob) = acquainted(8);
     let begins = alice.seal(b"begins a chain");
     bob.open(&begins).unwrap();
-    let first = lose(&mut alice, 1_100);
+    let first = lose(&mut alice, 900);
     let answer = bob.seal(b"answer");
     alice.open(&answer).unwrap();
-    let second = lose(&mut alice, 1_100);
+    let second = lose(&mut alice, 1_000);
     let came = alice.seal(b"came");
     bob.open(&came).unwrap();
-    assert_eq!(bob.rows.len(), 1_100, "the ended chain makes room");
-    assert_eq!(bob.open(&first).unwrap_err(), OpenError::NotOurs);
+    assert_eq!(bob.missing(), 1_900);
+    assert!(bob.open(&first).is_ok());
     assert!(bob.open(&second).is_ok());
 }
 
@@ -127,7 +127,7 @@ fn a_gap_over_the_bound_is_refused() {
     let too_far = OpenError::PeerMisbehaved(PeerMisbehaved::GapTooLarge);
     assert_eq!(bob.open(packets.last().unwrap()).unwrap_err(), too_far);
     assert!(bob.open(&packets[SKIPPED_GAP_MAX as usize]).is_ok());
-    assert_eq!(bob.rows.len(), SKIPPED_GAP_MAX as usize);
+    assert_eq!(bob.missing(), SKIPPED_GAP_MAX as usize);
     assert!(bob.open(packets.last().unwrap()).is_ok());
 }
 
@@ -139,13 +139,13 @@ fn skipped_keys_age_out() {
     let skipped_at = bob.now;
     bob.now += 86_400;
     bob.open(&packets[3]).unwrap();
-    assert_eq!(bob.rows.len(), 2);
+    assert_eq!(bob.missing(), 2);
     bob.now = skipped_at + SKIPPED_KEY_SECS - 1;
     assert!(!bob.expire());
     bob.now += 1;
     assert_eq!(bob.open(&packets[0]).unwrap_err(), OpenError::Replayed, "too old even before it is swept");
     assert!(bob.expire());
-    assert_eq!(bob.rows.len(), 1);
+    assert_eq!(bob.missing(), 1);
     assert!(bob.open(&packets[2]).is_ok(), "a day younger");
 }
 
@@ -162,7 +162,7 @@ fn an_old_chain_ages_out_with_its_keys() {
     assert_eq!(bob.session.old.len(), 1);
     bob.now += SKIPPED_KEY_SECS;
     assert!(bob.expire());
-    assert_eq!((bob.session.old.len(), bob.rows.len()), (0, 0));
+    assert_eq!((bob.session.old.len(), bob.missing()), (0, 0));
     assert_eq!(bob.open(&late).unwrap_err(), OpenError::NotOurs);
 }
 

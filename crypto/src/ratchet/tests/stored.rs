@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::*;
+use super::{super::epochs::OldEpoch, *};
 
 #[test]
 fn a_state_rolled_back_and_sealing_again_repeats_no_keystream() {
@@ -46,7 +46,7 @@ fn a_state_survives_its_encoding_in_every_shape() {
     alice.open(&answer).unwrap();
     let next = alice.seal_many(3);
     bob.open(&next[1]).unwrap();
-    assert_eq!((bob.session.old.len(), bob.rows.len()), (1, 3));
+    assert_eq!((bob.session.old.len(), bob.missing()), (1, 3));
     survives(&alice);
     survives(&bob);
 }
@@ -77,11 +77,11 @@ fn a_damaged_state_is_refused() {
     assert_eq!(Session::decode(&longer).unwrap_err(), StateError::Malformed, "a byte too many");
 
     let mut version = stored.to_vec();
-    assert_eq!(version[1..3], [0, 0]);
-    version[2] = 1;
-    assert_eq!(Session::decode(&version).unwrap_err(), StateError::Version(1));
+    assert_eq!(version[1..3], [0, 1]);
+    version[2] = 0;
+    assert_eq!(Session::decode(&version).unwrap_err(), StateError::Version(0));
 
-    let spelled = [&[0xb8, 17], &stored[1..]].concat();
+    let spelled = [&[0xb8, 20], &stored[1..]].concat();
     assert_eq!(Session::decode(&spelled).unwrap_err(), StateError::Malformed, "a map's length in two bytes");
 
     for index in 0..stored.len() {
@@ -110,6 +110,12 @@ fn a_state_that_no_session_can_reach_is_refused() {
     refuse("a chain without a peer", |session| session.peer = None);
     refuse("a run without keys", |session| session.receiving.as_mut().unwrap().runs.0[0].kept = 0);
     refuse("too many keys", |session| session.receiving.as_mut().unwrap().runs.0[0].kept = 2_001);
+    refuse("too many keys of epochs", |session| session.epochs.receiving_runs.0[0].kept = 2_001);
+    refuse("an epoch chain behind the Braid", |session| session.epochs.sending.epoch = 7);
+    refuse("no chain of an epoch whose secret is known", |session| session.epochs.ahead_sending = None);
+    refuse("an old epoch without keys", |session| {
+        session.epochs.old.push(OldEpoch { epoch: 0, runs: Default::default() });
+    });
     assert!(Session::decode(&bob.session.encode()).is_ok());
 }
 
@@ -119,11 +125,11 @@ fn a_state_has_the_documented_keys() {
     let (alice, _) = alice_and_bob(45);
     let stored = alice.session.encode();
     let mut decoder = minicbor::Decoder::new(&stored);
-    assert_eq!(decoder.map().unwrap(), Some(18));
-    for key in 0..18_u8 {
+    assert_eq!(decoder.map().unwrap(), Some(20));
+    for key in 0..20_u8 {
         assert_eq!(decoder.u8().unwrap(), key);
         match key {
-            0 => assert_eq!(decoder.u8().unwrap(), 0),
+            0 => assert_eq!(decoder.u8().unwrap(), 1),
             1 | 3..=6 | 8 | 10 => assert_eq!(decoder.bytes().unwrap().len(), 32),
             2 => assert_eq!(decoder.bytes().unwrap().len(), 97),
             7 => {
@@ -136,6 +142,18 @@ fn a_state_has_the_documented_keys() {
             9 => decoder.null().unwrap(),
             12 => assert_eq!(decoder.array().unwrap(), Some(0)),
             17 => assert!(!decoder.bool().unwrap()),
+            18 => {
+                assert_eq!(decoder.map().unwrap(), Some(9));
+                for field in 0..9_u8 {
+                    assert_eq!(decoder.u8().unwrap(), field);
+                    decoder.skip().unwrap();
+                }
+            }
+            19 => {
+                assert_eq!(decoder.array().unwrap(), Some(4));
+                assert_eq!((decoder.u8().unwrap(), decoder.u32().unwrap()), (0, 1), "KeysUnsampled of the first epoch");
+                assert_eq!((decoder.bytes().unwrap().len(), decoder.bytes().unwrap().len()), (32, 32));
+            }
             _ => assert_eq!(decoder.u64().unwrap(), 0),
         }
     }
@@ -157,13 +175,13 @@ fn debug_prints_no_contents() {
     let (alice, bob) = acquainted(47);
     insta::assert_snapshot!(
         format!("{:?}", alice.session),
-        @"Session { old_chains: 0, sealed: 1, receipted: 1, .. }"
+        @"Session { old_chains: 0, sealed: 1, receipted: 1, braid: Some(HeaderSent(1)), .. }"
     );
     let mut alice = alice;
     let packet = alice.seal(b"secret");
     let opened = bob.session.open(&packet, 0, &NoSkippedKeys).unwrap();
     insta::assert_snapshot!(
         format!("{opened:?}"),
-        @"Staged { session: Session { old_chains: 0, sealed: 1, receipted: 1, .. }, changes: SkippedChanges { put: [], delete: [], delete_chains: [] }, value: Opened { ephemeral: false, .. } }"
+        @"Staged { session: Session { old_chains: 0, sealed: 1, receipted: 1, braid: Some(Ct1Sampled(1)), .. }, changes: SkippedChanges { put: [], delete: [], delete_chains: [] }, value: Opened { ephemeral: false, broke: false, .. } }"
     );
 }
