@@ -4,10 +4,11 @@ import sys
 import time
 from collections.abc import Callable
 
-from checks import bounds, handshake, people, strictness, talks
+from checks import bounds, handshake, people, registry, strictness, talks
 from checks.tally import Tally
 
 CHECKS: dict[str, Callable[[Tally], None]] = {
+    "registry.toml": registry.registered,
     "CBOR": strictness.encodings,
     "points": strictness.points,
     "manifest.json": people.manifests,

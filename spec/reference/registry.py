@@ -4,7 +4,7 @@
 """
 
 # The one version of the wire: in labels, handshake, transcript and associated data.
-VERSION = 0
+VERSION = 1
 
 # What only clients can read: every label this reference separates a key's uses by. [registry.toml, labels.inner]
 LABELS = (
