@@ -1,11 +1,11 @@
-"""What a session and its parts refuse, without vectors: bounds, order, forgery, and a peer that lies inside a good packet."""
+"""What a session and its parts refuse, without vectors: bounds, order, forgery, a peer that lies in a good packet."""
 
 import copy
 from collections.abc import Callable
 from dataclasses import replace
 
-from checks.tally import Tally
 from checks.talks import Talk
+from checks.tally import Tally
 from primitives import mlkem
 from primitives.randomness import Seeded
 from ratchet import erasure
@@ -133,7 +133,7 @@ def _second_step(tally: Tally, talk: Talk) -> None:
 
 
 def _liars(tally: Tally) -> None:
-    """A peer whose packets verify and whose Braid lies: the content is taken, the session is broken and seals no more."""
+    """A peer whose packets open and whose Braid lies: the content stands, the session is broken and seals no more."""
     _lie(tally, "a MAC of the header that is wrong", "Mac", "alice", KeysUnsampled, _forget_authenticator)
     _lie(tally, "a key that its header did not announce", "KeyHash", "alice", HeaderSent, _change_key)
     _lie(tally, "a MAC of the ciphertext that is wrong", "Mac", "bob", Ct2Sampled, _change_ct2)

@@ -79,7 +79,7 @@ def _named(prekey: Prekey) -> NamedKey:
 
 @dataclass(frozen=True)
 class Responder:
-    """What Bob holds. `invitation` is the open invitation by which the handshake came: its bundle id and link secret."""
+    """What Bob holds. `invitation` is that by which the handshake came: its bundle id and link secret."""
 
     device: DeviceSecret
     manifest: bytes

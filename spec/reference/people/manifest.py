@@ -60,7 +60,7 @@ class Manifest:
 
     @classmethod
     def read(cls, value: cbor.Value) -> "Manifest":
-        """A manifest whose signature and rules hold: "Malformed", "Signature" or "Manifest" where not, in this order."""
+        """A manifest whose signature and rules hold; else "Malformed", "Signature" or "Manifest", in this order."""
         outer = Fields(value)
         body, signature = Fields(outer.take(0)), outer.bytes(1, 64)
         outer.end()

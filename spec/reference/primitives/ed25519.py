@@ -1,4 +1,4 @@
-"""Ed25519 (RFC 8032), verified strictly: neither the key nor R may be of small order or in a second spelling. [SES-1]"""
+"""Ed25519 (RFC 8032), verified strictly: neither key nor R may be of small order or in a second spelling. [SES-1]"""
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -23,7 +23,7 @@ def sign(seed: bytes, message: bytes) -> bytes:
 
 
 def verify(key: bytes, message: bytes, signature: bytes) -> None:
-    """Refused("Signature") unless `signature` over `message` is that of `key` (RFC 8032 section 5.1.7, without cofactor)."""
+    """Refused("Signature") unless `signature` is over `message` by `key` (RFC 8032 section 5.1.7, without cofactor)."""
     require(len(key) == 32 and len(signature) == 64, "Signature")
     for point in (key, signature[:32]):
         y = int.from_bytes(point, "little") & (2**255 - 1)

@@ -1,8 +1,8 @@
 """ML-KEM (FIPS 203), 768 and 1024, from seeds, and encapsulation in two halves.
 
-The first half of an encapsulation needs only ρ and H(ek), 64 bytes, and gives the shared secret and the ciphertext's first
-part (u); the second half needs the rest of the key and gives the ciphertext's second part (v). Together they are
-ML-KEM.Encaps_internal (Algorithm 17). Algorithm numbers are those of FIPS 203. Not constant time: never for real secrets.
+The first half of an encapsulation needs only ρ and H(ek), 64 bytes, and gives the shared secret and the ciphertext's
+first part (u); the second half needs the rest of the key and gives the ciphertext's second part (v). Together they are
+ML-KEM.Encaps_internal (Algorithm 17). Algorithm numbers are those of FIPS 203. Not constant time.
 """
 
 import functools

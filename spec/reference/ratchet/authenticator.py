@@ -1,4 +1,4 @@
-"""The Braid's authenticator: a root that every epoch's secret goes into, and a key for MACs."""
+"""The Braid's authenticator: a root that every epoch's secret goes into, and a key of tags. [SES-36]"""
 
 import hmac
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class Authenticator:
         return cls(*split(hkdf(NO_SALT, secret, label("braid authenticator") + be64(epoch), 64), 32, 32))
 
     def header_mac(self, epoch: int, rho_and_hash: bytes) -> bytes:
-        """Over ρ ‖ H(ek), with the key from before the epoch's update."""
+        """Over ρ ‖ H(ek), with the key from before the epoch's update. [SES-37]"""
         return hmac_sha256(self.mac_key, label("braid header") + be64(epoch) + rho_and_hash)
 
     def ciphertext_mac(self, epoch: int, ciphertext: bytes) -> bytes:
-        """Over ct1 ‖ ct2, with the key from after the epoch's update."""
+        """Over ct1 ‖ ct2, with the key from after the epoch's update. [SES-37]"""
         return hmac_sha256(self.mac_key, label("braid ciphertext") + be64(epoch) + ciphertext)
 
 

@@ -1,4 +1,4 @@
-"""The Braid: what each state says and hears (Signal, The ML-KEM Braid Protocol; our chunks, labels and encodings).
+"""The Braid: what each state says and hears. [SES-37], [SES-38]
 
 Both functions are pure: state in, state out. An epoch's secret, where one is born, comes beside the state.
 """
@@ -13,9 +13,9 @@ from ratchet.authenticator import require_mac
 from ratchet.braid_states import (
     CT1,
     CT2,
-    EK,
     KEM,
     MAC_BYTES,
+    VECTOR,
     Ct1Acknowledged,
     Ct1Received,
     Ct1Sampled,
@@ -55,9 +55,9 @@ def send(state: State, randomness: Randomness) -> tuple[State, Message, Born | N
     if isinstance(state, KeysSampled):
         return state, Message(state.epoch, Chunk.HEADER, 0, _header(state)), born
     if isinstance(state, HeaderSent):
-        return _send_chunk(state, Chunk.EK, mlkem.key_pair(KEM, state.seed).vector, born)
+        return _send_chunk(state, Chunk.VECTOR, mlkem.key_pair(KEM, state.seed).vector, born)
     if isinstance(state, Ct1Received):
-        return _send_chunk(state, Chunk.EK_ACKNOWLEDGING, mlkem.key_pair(KEM, state.seed).vector, born)
+        return _send_chunk(state, Chunk.VECTOR_CT1_CAME, mlkem.key_pair(KEM, state.seed).vector, born)
     if isinstance(state, Ct1Sampled | EkReceivedCt1Sampled):
         return _send_chunk(state, Chunk.CT1, state.ct1, born)
     if isinstance(state, Ct2Sampled):
@@ -84,11 +84,11 @@ def _header(state: KeysSampled) -> bytes:
 
 
 def _sample_ct1(state: HeaderReceived, m: bytes) -> tuple[Ct1Sampled, Born]:
-    """The first half of the encapsulation: the epoch's secret is known from here on."""
+    """The first half of the encapsulation: the epoch's secret is known from here on. [SES-37]"""
     kem_secret, ct1 = mlkem.encapsulate_first(KEM, state.rho, state.key_hash, m)
     secret = epoch_secret(state.epoch, kem_secret)
     auth = state.auth.update(state.epoch, secret)
-    sampled = Ct1Sampled(state.epoch, auth, state.rho, state.key_hash, m, ct1, 0, Decoder(EK))
+    sampled = Ct1Sampled(state.epoch, auth, state.rho, state.key_hash, m, ct1, 0, Decoder(VECTOR))
     return sampled, Born(state.epoch, secret)
 
 
@@ -96,7 +96,7 @@ def _sample_ct1(state: HeaderReceived, m: bytes) -> tuple[Ct1Sampled, Born]:
 
 
 def receive(state: State, message: Message) -> tuple[State, Born | None]:
-    """What a packet whose body verified does; Refused is a failure of the Braid, after which the session is broken."""
+    """What a packet does whose body has opened; Refused is a failure, after which the session is broken. [SES-42]"""
     if isinstance(state, Ct2Sampled) and message.epoch == state.epoch + 1:
         state = KeysUnsampled(state.epoch + 1, state.auth)
     require(message.epoch <= state.epoch, "Epoch")
@@ -120,12 +120,12 @@ def _hear(state: State, message: Message) -> tuple[State, Born | None]:
             return _hear_ct2(EkSentCt1Received(state.epoch, state.auth, state.seed, state.ct1, decoder))
         case EkSentCt1Received(), Chunk.CT2:
             return _hear_ct2(replace(state, ct2=state.ct2.add(index, chunk)))
-        case Ct1Sampled(), Chunk.EK | Chunk.EK_ACKNOWLEDGING:
-            heard = replace(state, ek=state.ek.add(index, chunk))
-            return _hear_ek(heard, acknowledged=message.kind == Chunk.EK_ACKNOWLEDGING), None
-        case Ct1Acknowledged(), Chunk.EK | Chunk.EK_ACKNOWLEDGING:
-            return _hear_ek(replace(state, ek=state.ek.add(index, chunk)), acknowledged=True), None
-        case EkReceivedCt1Sampled(), Chunk.EK_ACKNOWLEDGING:
+        case Ct1Sampled(), Chunk.VECTOR | Chunk.VECTOR_CT1_CAME:
+            heard = replace(state, vector=state.vector.add(index, chunk))
+            return _hear_vector(heard, ct1_came=message.kind == Chunk.VECTOR_CT1_CAME), None
+        case Ct1Acknowledged(), Chunk.VECTOR | Chunk.VECTOR_CT1_CAME:
+            return _hear_vector(replace(state, vector=state.vector.add(index, chunk)), ct1_came=True), None
+        case EkReceivedCt1Sampled(), Chunk.VECTOR_CT1_CAME:
             return _sample_ct2(state, state.vector), None
     return state, None
 
@@ -143,7 +143,7 @@ def _hear_ct1(state: HeaderSent) -> HeaderSent | Ct1Received:
 
 
 def _hear_ct2(state: EkSentCt1Received) -> tuple[State, Born | None]:
-    """All of ct2: A decapsulates, has the epoch's secret too, and becomes B of the next epoch."""
+    """All of ct2: who offered decapsulates, has the secret too, and answers in the next epoch."""
     if not state.ct2.complete:
         return state, None
     received = state.ct2.decode()
@@ -155,23 +155,23 @@ def _hear_ct2(state: EkSentCt1Received) -> tuple[State, Born | None]:
     return NoHeaderReceived(state.epoch + 1, auth), Born(state.epoch, secret)
 
 
-def _hear_ek(state: Ct1Sampled | Ct1Acknowledged, acknowledged: bool) -> State:
-    """More of ek, or the word that all of ct1 came, or both."""
-    if state.ek.complete:
-        vector = state.ek.decode()
+def _hear_vector(state: Ct1Sampled | Ct1Acknowledged, ct1_came: bool) -> State:
+    """More of the vector, or the word that ct1 came, or both."""
+    if state.vector.complete:
+        vector = state.vector.decode()
         _require_key(state, vector)
-        if acknowledged:
+        if ct1_came:
             return _sample_ct2(state, vector)
         assert isinstance(state, Ct1Sampled)
         common = state.epoch, state.auth, state.rho, state.key_hash, state.m, state.ct1
         return EkReceivedCt1Sampled(*common, state.index, vector)
-    if acknowledged and isinstance(state, Ct1Sampled):
-        return Ct1Acknowledged(state.epoch, state.auth, state.rho, state.key_hash, state.m, state.ct1, state.ek)
+    if ct1_came and isinstance(state, Ct1Sampled):
+        return Ct1Acknowledged(state.epoch, state.auth, state.rho, state.key_hash, state.m, state.ct1, state.vector)
     return state
 
 
 def _require_key(state: Ct1Sampled | Ct1Acknowledged, vector: bytes) -> None:
-    """The key must be the one that the header announced, and a valid one."""
+    """The vector must fit its header and be a valid key. [SES-34]"""
     ek = vector + state.rho
     require(mlkem.key_hash(ek) == state.key_hash, "KeyHash")
     mlkem.require_valid(KEM, ek)

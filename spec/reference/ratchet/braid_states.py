@@ -1,20 +1,6 @@
-"""The eleven states of the Braid. What is kept is seeds, never a KEM's inner state.
+"""The eleven states of the Braid, as SES-35 draws them. What is kept is seeds, never a KEM's inner state.
 
-```
- A, whose key it is                                      B, who encapsulates
-
- KeysUnsampled ◄──────────── a message of e + 1 ──────── Ct2Sampled
-   │ send: draws the key                                   ▲ ek complete and ct1 acknowledged, in either order
- KeysSampled            header ──►                         │      EkReceivedCt1Sampled   Ct1Acknowledged
-   │ first chunk of ct1                                    │                   ▲             ▲
- HeaderSent             ek ──►                             └───────────────── Ct1Sampled ────┘
-   │ all of ct1                            ◄── ct1           ▲ send: draws m; the epoch's secret joins
- Ct1Received            ek, acknowledging ──►              HeaderReceived
-   │ first chunk of ct2                                      ▲ the header
- EkSentCt1Received                         ◄── ct2           │
-   │ all of ct2: the epoch's secret joins                    │
-   └──────────────── e + 1 ─────────────────────────────►  NoHeaderReceived
-```
+In each epoch one side offers a key and the other answers it; in the next they change places.
 """
 
 from dataclasses import dataclass
@@ -29,13 +15,13 @@ from registry import label
 KEM = mlkem.ML_KEM_768
 MAC_BYTES = 32
 
-EK = Layout(KEM.vector_bytes)
+VECTOR = Layout(KEM.vector_bytes)
 CT1 = Layout(KEM.ct1_bytes)
 CT2 = Layout(KEM.ct2_bytes + MAC_BYTES)  # ct2 ‖ MAC
 
 
 def epoch_secret(epoch: int, kem_secret: bytes) -> bytes:
-    """What an epoch adds to the chains and to the authenticator."""
+    """What an epoch adds to the chains and to the authenticator. [SES-37]"""
     return hkdf(NO_SALT, kem_secret, label("braid epoch") + be64(epoch), 32)
 
 
@@ -47,7 +33,7 @@ class State:
     auth: Authenticator
 
 
-# ---- A ----
+# ---- who offers ----
 
 
 @dataclass(frozen=True)
@@ -64,7 +50,7 @@ class KeysSampled(State):
 
 @dataclass(frozen=True)
 class HeaderSent(State):
-    """`index` counts chunks of ek, from here on until ct2 comes."""
+    """`index` counts chunks of the vector, from here on until ct2 comes."""
 
     seed: bytes
     index: int
@@ -85,7 +71,7 @@ class EkSentCt1Received(State):
     ct2: Decoder
 
 
-# ---- B ----
+# ---- who answers ----
 
 
 @dataclass(frozen=True)
@@ -108,7 +94,7 @@ class Ct1Sampled(State):
     m: bytes
     ct1: bytes
     index: int
-    ek: Decoder
+    vector: Decoder
 
 
 @dataclass(frozen=True)
@@ -127,7 +113,7 @@ class Ct1Acknowledged(State):
     key_hash: bytes
     m: bytes
     ct1: bytes
-    ek: Decoder
+    vector: Decoder
 
 
 @dataclass(frozen=True)
@@ -139,6 +125,6 @@ class Ct2Sampled(State):
 
 
 def first_state(initiator: bool, braid_secret: bytes) -> State:
-    """The initiator begins as A of epoch 1, the responder as B."""
+    """The initiator offers in epoch 1, the responder answers. [SES-36]"""
     auth = Authenticator.start(braid_secret)
     return KeysUnsampled(1, auth) if initiator else NoHeaderReceived(1, auth)

@@ -1,6 +1,6 @@
 """The Double Ratchet with header encryption (Signal, The Double Ratchet Algorithm, section 4). [SES-12] to [SES-16]
 
-A step's sending half waits for the next seal. Everything here changes in place: whoever may have to go back works on a copy.
+A step's sending half waits for the next seal. Everything here changes in place: who may have to go back keeps a copy.
 """
 
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The epoch chains: one in each direction for every secret that the Braid agrees on. Epoch 0 is from the handshake."""
+"""The epoch chains: one in each direction for every secret of the Braid; epoch 0 is of the handshake. [SES-41]"""
 
 from dataclasses import dataclass, field
 

@@ -1,7 +1,7 @@
-"""The erasure code: objects cut into 96-byte chunks, any N different ones of which give the object back.
+"""The erasure code: objects cut into 96-byte chunks, any N different ones of which give the object back. [SES-39]
 
-An object of N chunks is N * 48 symbols of 16 bits; symbol i belongs to polynomial i mod 48 and is its value at i / 48. The
-polynomials have degrees below N. Chunk k holds their 48 values at k; so the chunks below N are the object's own bytes.
+An object of N chunks is N * 48 symbols of 16 bits; symbol i belongs to polynomial i mod 48 and is its value at i / 48.
+The polynomials have degrees below N. Chunk k is their 48 values at k, so the chunks below N are the object's own bytes.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from ratchet.gf16 import lagrange, multiply
 
 CHUNK_BYTES = 96
 SYMBOLS = CHUNK_BYTES // 2
-INDEX_END = 65_535
+INDEX_END = 65_535  # never used [SES-37]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""The field of 65,536 elements: polynomials over GF(2) modulo x^16 + x^12 + x^3 + x + 1. Sum and difference are XOR."""
+"""The field of 65,536 elements: polynomials over GF(2) modulo x^16 + x^12 + x^3 + x + 1. [SES-39]
+
+Sum and difference are XOR.
+"""
 
 MODULUS = 0x1100B
 

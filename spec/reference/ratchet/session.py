@@ -35,7 +35,7 @@ class People:
 
 @dataclass
 class Session:
-    """`braid` is absent once the Braid has failed: the session is broken, and repair is due. [SES-25]"""
+    """`braid` is absent once the Braid has failed: the session is broken, and repair is due. [SES-42]"""
 
     people: People
     ratchet: DoubleRatchet
@@ -132,7 +132,7 @@ class Session:
         return padding.unpad(aead.open_sealed(aead_key, nonce, body, self.people.associated(sealed_header)))
 
     def _hear(self, slot: Slot) -> str | None:
-        """The Braid hears a packet whose body verified. A failure breaks the session: it is told, and not undone."""
+        """The Braid hears a packet whose body has opened [SES-38]. A failure breaks the session and is told."""
         if self.braid is None:
             return None
         try:

@@ -16,7 +16,7 @@ Chain = TypeVar("Chain", bytes, int)
 
 @dataclass
 class Skipped(Generic[Chain]):
-    """Rows in the order in which they were skipped: (chain, number) to (key, day). `ended` are chains that end no more."""
+    """Rows in the order of skipping: (chain, number) to (key, day). `ended` are old chains of which rows are left."""
 
     rows: dict[tuple[Chain, int], tuple[bytes, int]] = field(default_factory=dict)
     ended: list[Chain] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The Braid's slot in a header: what the Braid says, and where the packet stands in its epoch chain. 112 bytes. [SES-14]"""
+"""The Braid's slot in a header, 112 bytes: what it says, and where the packet stands in its epoch chain. [SES-40]"""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -11,13 +11,12 @@ SLOT_BYTES = 112
 
 
 class Chunk(IntEnum):
-    """What a chunk is of. A header is one chunk, of index 0. One of EK_ACKNOWLEDGING is of the same object as EK's and
-    also says that all of ct1 came."""
+    """What a chunk is of. A header is one chunk, of index 0. VECTOR_CT1_CAME is of the same object as VECTOR."""
 
     NONE = 0
     HEADER = 1
-    EK = 2
-    EK_ACKNOWLEDGING = 3
+    VECTOR = 2
+    VECTOR_CT1_CAME = 3
     CT1 = 4
     CT2 = 5
 
