@@ -3,36 +3,41 @@
 //!
 //! A file holds what is accepted, in full, and refusals beside it, each wrong in one way. A refusal of bytes is a
 //! splice of an accepted value: from byte `at`, `remove` bytes give way to `insert`. Every refusal is tried here before
-//! it is written. All bytes are hexadecimal.
+//! it is written. All bytes are hexadecimal. What only the ratchet's own rooms can reach is made there, in `ratchet/tests` and
+//! `ratchet/braid/tests`.
 
-use std::path::Path;
+use std::{convert::Infallible, path::Path};
 
 use data_encoding::HEXLOWER as HEX;
+use rand::{Rng as _, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{TryCryptoRng, TryRng, utils};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 mod first_contact;
 mod identity;
+mod mlkem768;
 
 /// One answer or refusal: named values in order.
 #[derive(Default)]
-struct Case(Vec<(&'static str, String)>);
+pub(crate) struct Case(Vec<(&'static str, String)>);
 
 impl Case {
-    fn why(why: &str) -> Self {
+    pub(crate) fn why(why: &str) -> Self {
         Self::default().text("why", why)
     }
 
-    fn text(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn text(mut self, name: &'static str, value: impl ToString) -> Self {
         self.0.push((name, value.to_string()));
         self
     }
 
-    fn hex(self, name: &'static str, bytes: &[u8]) -> Self {
+    pub(crate) fn hex(self, name: &'static str, bytes: &[u8]) -> Self {
         self.text(name, HEX.encode(bytes))
     }
 
     /// The one stretch in which two values differ.
-    fn splice(self, accepted: &[u8], changed: &[u8]) -> Self {
+    pub(crate) fn splice(self, accepted: &[u8], changed: &[u8]) -> Self {
         let same = |(a, b): &(&u8, &u8)| a == b;
         let at = accepted.iter().zip(changed).take_while(same).count();
         let (accepted, changed) = (&accepted[at..], &changed[at..]);
@@ -41,7 +46,7 @@ impl Case {
     }
 
     /// The kind of an error.
-    fn error(self, error: impl std::fmt::Debug) -> Self {
+    pub(crate) fn error(self, error: impl std::fmt::Debug) -> Self {
         self.text("error", format!("{error:?}"))
     }
 }
@@ -56,12 +61,49 @@ impl Serialize for Case {
     }
 }
 
+/// Bytes from a seed, and what was drawn of them.
+pub(crate) struct Recorder {
+    rng: ChaCha20Rng,
+    drawn: Vec<u8>,
+}
+
+impl Recorder {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { rng: ChaCha20Rng::seed_from_u64(seed), drawn: Vec::new() }
+    }
+
+    /// What was drawn since the last time this was asked.
+    pub(crate) fn drawn(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.drawn)
+    }
+}
+
+impl TryRng for Recorder {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        utils::next_word_via_fill(self)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        utils::next_word_via_fill(self)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.rng.fill_bytes(bytes);
+        self.drawn.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Recorder {}
+
 /// One file.
 #[derive(Serialize)]
-struct Vectors {
-    about: &'static str,
-    accepted: Vec<Case>,
-    refused: Vec<Case>,
+pub(crate) struct Vectors {
+    pub(crate) about: &'static str,
+    pub(crate) accepted: Vec<Case>,
+    pub(crate) refused: Vec<Case>,
 }
 
 impl Vectors {
@@ -69,7 +111,7 @@ impl Vectors {
     ///
     /// The one place of this crate that touches a file; tests alone are compiled with it.
     #[expect(clippy::disallowed_methods, reason = "a test reads the vectors, and writes them when asked to")]
-    fn check(&self, name: &str) {
+    pub(crate) fn check(&self, name: &str) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors").join(name);
         let made = serde_json::to_string_pretty(self).unwrap() + "\n";
         if std::env::var_os("UPDATE_VECTORS").is_some() {

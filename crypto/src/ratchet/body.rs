@@ -43,18 +43,18 @@ impl Padding {
 }
 
 /// Key and nonce of one body.
-struct BodyKey(Zeroizing<[u8; 32 + NONCE_BYTES]>);
+pub(super) struct BodyKey(Zeroizing<[u8; 32 + NONCE_BYTES]>);
 
 impl BodyKey {
     /// HKDF (RFC 5869), salt SHA-256(nonce ‖ sealed header ‖ tag), input the message key, info the label, 44 bytes.
-    fn derive(message_key: &[u8; 32], sealed_header: &[u8; SEALED_HEADER_BYTES]) -> Self {
+    pub(super) fn derive(message_key: &[u8; 32], sealed_header: &[u8; SEALED_HEADER_BYTES]) -> Self {
         let salt = kdf::sha256(&[sealed_header]);
         let mut out = Zeroizing::new([0; 32 + NONCE_BYTES]);
         kdf::hkdf(&salt, &[message_key], &[labels::BODY_KEY], &mut *out);
         Self(out)
     }
 
-    fn parts(&self) -> (&[u8; 32], &[u8; NONCE_BYTES]) {
+    pub(super) fn parts(&self) -> (&[u8; 32], &[u8; NONCE_BYTES]) {
         let (key, nonce) = self.0.split_first_chunk().expect("44 bytes: a key and a nonce");
         (key, nonce.try_into().expect("12 bytes: what the key leaves of 44"))
     }
@@ -92,7 +92,7 @@ pub(super) fn open(
 }
 
 /// Associated data of a body: the session's ‖ sealed header with nonce and tag.
-fn bound(
+pub(super) fn bound(
     associated: &AssociatedData,
     sealed_header: &[u8; SEALED_HEADER_BYTES],
 ) -> [u8; AssociatedData::BYTES + SEALED_HEADER_BYTES] {

@@ -81,7 +81,7 @@ impl Session {
     }
 
     /// The sending half of a Diffie-Hellman step: a fresh ratchet key of ours, and a sending chain from it.
-    fn begin_sending(self, rng: &mut dyn CryptoRng) -> Result<Self, SealError> {
+    pub(super) fn begin_sending(self, rng: &mut dyn CryptoRng) -> Result<Self, SealError> {
         let theirs = self.peer.ok_or(SealError::NotBegun)?;
         let private = PrivateKey::generate(rng);
         let shared = private.agree(&theirs).expect("contributory: the receiving half agreed with the same point");
@@ -105,7 +105,7 @@ impl Session {
     }
 
     /// Header, then body: the body is bound to the sealed header.
-    fn packet(
+    pub(super) fn packet(
         &self,
         rng: &mut dyn CryptoRng,
         chain: &Chain,

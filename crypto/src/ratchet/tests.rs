@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 
 use rand::{Rng as _, RngExt as _, SeedableRng};
 use rand_chacha::ChaCha20Rng;
-use sotto_inner::limits::{SKIPPED_CHAINS_MAX, SKIPPED_GAP_MAX, SKIPPED_KEY_SECS, SKIPPED_KEYS_MAX};
+use rand_core::CryptoRng;
+use sotto_inner::limits::{BRAID_SLOT_BYTES, SKIPPED_CHAINS_MAX, SKIPPED_GAP_MAX, SKIPPED_KEY_SECS, SKIPPED_KEYS_MAX};
 
 use super::{
     AssociatedData, ChainId, NoSkippedKeys, OpenError, PACKET_OVERHEAD, Padding, SealError, Session, SessionSecret,
-    SkippedChanges, SkippedKey, SkippedKeys, header::SEALED_HEADER_BYTES,
+    SkippedChanges, SkippedKey, SkippedKeys,
+    braid::Slot,
+    header::{HEADER_BYTES, Kind, SEALED_HEADER_BYTES},
 };
-use crate::{PeerMisbehaved, StateError, book, secret::Secret32, x25519::PrivateKey};
+use crate::{PeerMisbehaved, StateError, aead::NONCE_BYTES, book, secret::Secret32, x25519::PrivateKey};
 
 mod late;
 mod refused;
 mod stored;
 mod story;
+mod vectors;
 
 /// One side: its session, and its rows as a store would hold them.
 pub(super) struct Party {
@@ -133,4 +137,48 @@ pub(super) fn acquainted(seed: u64) -> (Party, Party) {
     let answer = bob.seal(b"hello too");
     assert_eq!(alice.open(&answer).unwrap(), b"hello too");
     (alice, bob)
+}
+
+/// Seals as [`Session::seal`] does, and says what it pleases in the Braid's slot: a peer that has all keys and lies. Places in
+/// the chains stay true.
+fn lie(
+    session: &Session,
+    rng: &mut dyn CryptoRng,
+    content: &[u8],
+    say: impl FnOnce(&mut [u8; BRAID_SLOT_BYTES]),
+) -> (Session, Vec<u8>) {
+    let mut next = session.duplicate();
+    if next.step_due {
+        next = next.begin_sending(rng).unwrap();
+    }
+    let (braid, message, known) = next.braid.take().unwrap().send(rng);
+    next.braid = Some(braid);
+    let mut said = Slot { message, number: 0, previous: 0 }.encode();
+    say(&mut said);
+    let message = Slot::decode(&said).expect("a slot that a header may hold").message;
+    let (epoch_key, place) = next.epochs.seal(message.epoch).unwrap();
+    if let Some(known) = known {
+        next.epochs.add(&known);
+    }
+    let slot = Slot { message, number: place.number, previous: place.previous };
+    let chain = next.sending.take().unwrap();
+    let kind = Kind::Message { previous: next.previous, number: chain.number, slot };
+    let (chain, message_key) = chain.advance().unwrap();
+    let message_key = epoch_key.mix(&message_key);
+    let length = Padding::None.packet_bytes(content.len()).unwrap();
+    let packet = next.packet(rng, &chain, kind, message_key.as_bytes(), content, length);
+    next.sending = Some(chain);
+    next.sealed += 1;
+    (next, packet)
+}
+
+/// The packet with another header, authentic again under the sender's header key; its body is not.
+fn with_header(sender: &Session, packet: &[u8], change: impl FnOnce(&mut [u8; HEADER_BYTES])) -> Vec<u8> {
+    let key = &sender.sending.as_ref().unwrap().header_key;
+    let (sealed, body) = packet.split_first_chunk::<SEALED_HEADER_BYTES>().unwrap();
+    let mut sealed = *sealed;
+    assert!(key.opens(&mut sealed), "a packet of the running chain");
+    change(sealed[NONCE_BYTES..].first_chunk_mut().unwrap());
+    key.seal(&mut sealed);
+    [&sealed, body].concat()
 }
