@@ -16,7 +16,7 @@ pub enum PeerMisbehaved {
     /// A packet's header opened, its body did not.
     #[error("a message was damaged or forged on its way; it was dropped and nothing was changed")]
     BodyNotAuthentic,
-    /// A packet's header opened, and breaks the layout of version 0.
+    /// A packet's header opened, and breaks its layout.
     #[error("a message has a header that this version does not know; it was dropped and nothing was changed")]
     MalformedHeader,
     /// A packet's body opened, and its padding is wrong.

@@ -1,7 +1,7 @@
 //! Repair: a session that can no longer be used is replaced with the keys both sides handed each other inside it.
 //!
-//! Three things cause it: three distinct envelopes that open nowhere, a lease that is not ours, a Braid that contradicts a
-//! verified body. It starts by itself only with a contact, at most once a day with doubling delay, by a timer and never as the
+//! Four things cause it: three distinct envelopes that open nowhere, a lease that is not ours, a Braid that an authentic packet
+//! broke, a window full of what nobody can receipt. It starts by itself only with a contact, at most once a day with doubling delay, by a timer and never as the
 //! answer to one envelope. The bound is what a hostile relay gets out of injecting noise.
 
 use sotto_crypto::{Answering, NoSkippedKeys};

@@ -81,7 +81,7 @@ impl Epochs {
 
     /// Takes in an epoch's secret. Its chains wait until a packet is sealed or opened under them.
     pub(super) fn add(&mut self, known: &EpochSecret) {
-        debug_assert!(self.ahead_sending.is_none() && self.ahead_receiving.is_none());
+        debug_assert_eq!(known.epoch.0, self.sending.epoch + 1, "no epoch is left out");
         let start = self.root.duplicate().advance(&known.secret);
         let (sending, receiving) =
             if self.initiator { (start.initiator, start.responder) } else { (start.responder, start.initiator) };

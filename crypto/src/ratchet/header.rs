@@ -27,7 +27,6 @@ pub(super) const SEALED_HEADER_BYTES: usize = NONCE_BYTES + HEADER_BYTES + TAG_B
 
 /// What kind of packet the body belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "one header at a time, on the stack")]
 pub(super) enum Kind {
     /// Takes a step of its chain.
     Message {

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{PeerMisbehaved, StateError, aead::NONCE_BYTES, book, secret::Secret32, x25519::PrivateKey};
 
+mod healing;
 mod late;
 mod refused;
 mod stored;

@@ -89,7 +89,8 @@ pub fn constants() -> Vec<(&'static str, Entries, &'static str)> {
         (
             "labels.inner",
             labels!(sotto_inner::labels: MANIFEST PREKEY BUNDLE_PART PQXDH HANDSHAKE FIRST_MESSAGE REPAIR SESSION ROOT_STEP
-                CHAIN_STEP MESSAGE_KEY BODY_KEY SAFETY_NUMBER),
+                CHAIN_STEP MESSAGE_KEY BODY_KEY SAFETY_NUMBER BRAID_START BRAID_AUTHENTICATOR BRAID_HEADER BRAID_CIPHERTEXT
+                BRAID_EPOCH BRAID_CHAINS EPOCH_STEP),
             INNER_LABELS,
         ),
         (

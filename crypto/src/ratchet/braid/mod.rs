@@ -25,6 +25,8 @@
 //! - A private value is drawn by the very packet that first needs it.
 //! - No state holds anything of the library's own layout: key pairs and encapsulations are seeds.
 
+#![expect(clippy::result_large_err, reason = "a state that is not left is handed back, moved as it came")]
+
 mod answering;
 mod authenticator;
 mod erasure;
