@@ -26,6 +26,9 @@ CHECKS: dict[str, Callable[[Tally], None]] = {
     "two sessions talk": talks.talks,
 }
 
+# Of each subject's disagreements; the first tells most.
+SHOWN = 20
+
 
 def run(subject: str, check: Callable[[Tally], None]) -> Tally:
     """One subject: its line of the table, and its disagreements below."""
@@ -35,8 +38,10 @@ def run(subject: str, check: Callable[[Tally], None]) -> Tally:
     verdict = "agrees" if not tally.disagreements else f"{len(tally.disagreements)} DISAGREE"
     seconds = time.monotonic() - started
     print(f"{subject:<24}{tally.computed:>10}{tally.refused:>10}{seconds:>9.1f} s  {verdict}  {tally.note}".rstrip())
-    for disagreement in tally.disagreements:
+    for disagreement in tally.disagreements[:SHOWN]:
         print(f"    {disagreement}")
+    if len(tally.disagreements) > SHOWN:
+        print(f"    and {len(tally.disagreements) - SHOWN} more")
     sys.stdout.flush()
     return tally
 

@@ -10,6 +10,7 @@ from primitives import mlkem
 from primitives.randomness import Seeded
 from ratchet import erasure
 from ratchet.braid_states import Ct1Sampled, Ct2Sampled, HeaderSent, KeysUnsampled
+from ratchet.header import SEALED_BYTES
 from ratchet.session import Session
 from ratchet.slot import Chunk, Message, Slot
 from registry import SKIPPED_GAP_MAX, SKIPPED_KEYS_MAX
@@ -46,7 +47,7 @@ def halves(tally: Tally) -> None:
             other = ciphertext[:at] + bytes([ciphertext[at] ^ 1]) + ciphertext[at + 1 :]
             tally.equal("implicitly rejected", pair.decapsulate(other) == secret, False)
         large = b"\xff\xff" + pair.ek[2:]
-        tally.refuses("a coefficient above q", "EncapsulationKey", lambda: mlkem.require_valid(parameters, large))
+        tally.refuses("a coefficient above q", "Key", lambda: mlkem.require_valid(parameters, large))
 
 
 def slots(tally: Tally) -> None:
@@ -63,7 +64,7 @@ def slots(tally: Tally) -> None:
         ("no chunk, and a chunk", empty, 111, 1),
         ("a second chunk of a header", Slot(Message(7, Chunk.HEADER), 20, 9).encode(), 6, 1),
     ):
-        tally.refuses(what, "Slot", lambda: Slot.decode(data[:at] + bytes([value]) + data[at + 1 :]))
+        tally.refuses(what, "MalformedHeader", lambda: Slot.decode(data[:at] + bytes([value]) + data[at + 1 :]))
 
 
 def sessions(tally: Tally) -> None:
@@ -81,9 +82,10 @@ def _flips(tally: Tally, talk: Talk) -> None:
     _, packet = talk.alice.seal(CONTENT, talk.chance)
     for at in range(0, len(packet), 41):
         flipped = packet[:at] + bytes([packet[at] ^ 1]) + packet[at + 1 :]
-        tally.refuses(f"a bit of byte {at}", "Unopenable", lambda: talk.bob.open(flipped))
-    tally.refuses("a byte short", "Unopenable", lambda: talk.bob.open(packet[:-1]))
-    tally.refuses("a byte long", "Unopenable", lambda: talk.bob.open(packet + b"\x00"))
+        reason = "NotOurs" if at < SEALED_BYTES else "BodyNotAuthentic"
+        tally.refuses(f"a bit of byte {at}", reason, lambda: talk.bob.open(flipped))
+    tally.refuses("a byte short", "BodyNotAuthentic", lambda: talk.bob.open(packet[:-1]))
+    tally.refuses("a byte long", "BodyNotAuthentic", lambda: talk.bob.open(packet + b"\x00"))
 
 
 def _gaps(tally: Tally, talk: Talk) -> None:
@@ -93,23 +95,23 @@ def _gaps(tally: Tally, talk: Talk) -> None:
     for _ in range(SKIPPED_GAP_MAX + 2):
         alice, packet = alice.seal(CONTENT, talk.chance)
         packets.append(packet)
-    tally.refuses("2,001 skipped", "Gap", lambda: talk.bob.open(packets[-1]))
+    tally.refuses("2,001 skipped", "GapTooLarge", lambda: talk.bob.open(packets[-1]))
     bob, _ = talk.bob.open(packets[-2])
     tally.equal("keys kept", len(bob.ratchet.skipped.rows), SKIPPED_KEYS_MAX)
     tally.equal("the first, on the 27th day", bob.open(packets[0], day=27)[1].content, CONTENT)
-    tally.refuses("the first, on the 28th day", "Unknown", lambda: bob.open(packets[0], day=28))
+    tally.refuses("the first, on the 28th day", "Replayed", lambda: bob.open(packets[0], day=28))
     alice, _ = alice.seal(CONTENT, talk.chance)
     alice, packet = alice.seal(CONTENT, talk.chance)
     bob, _ = bob.open(packet)
     tally.equal("keys still kept", len(bob.ratchet.skipped.rows), SKIPPED_KEYS_MAX)
-    tally.refuses("the oldest", "Unknown", lambda: bob.open(packets[0]))
+    tally.refuses("the oldest", "Replayed", lambda: bob.open(packets[0]))
     tally.equal("a later one", bob.open(packets[5])[1].content, CONTENT)
 
 
 def _ephemeral(tally: Tally, talk: Talk) -> None:
     """Ephemeral packets advance nothing, open in any order, and only in their own step."""
     first, second = (talk.alice.seal_ephemeral(CONTENT, talk.chance) for _ in range(2))
-    tally.refuses("before its step", "OutOfStep", lambda: talk.bob.open(first))
+    tally.refuses("before its step", "EphemeralOutOfStep", lambda: talk.bob.open(first))
     alice, packet = talk.alice.seal(CONTENT, talk.chance)
     bob, _ = talk.bob.open(packet)
     for ephemeral in (second, first, first):
@@ -129,13 +131,13 @@ def _second_step(tally: Tally, talk: Talk) -> None:
     hasty = copy.deepcopy(alice)
     hasty.ratchet.sending = None
     _, packet = hasty.seal(CONTENT, talk.chance)
-    tally.refuses("a second step", "SecondStep", lambda: bob.open(packet))
+    tally.refuses("a second step", "MalformedHeader", lambda: bob.open(packet))
 
 
 def _liars(tally: Tally) -> None:
     """A peer whose packets open and whose Braid lies: the content stands, the session is broken and seals no more."""
     _lie(tally, "a MAC of the header that is wrong", "Mac", "alice", KeysUnsampled, _forget_authenticator)
-    _lie(tally, "a key that its header did not announce", "KeyHash", "alice", HeaderSent, _change_key)
+    _lie(tally, "a key that its header did not announce", "Key", "alice", HeaderSent, _change_key)
     _lie(tally, "a MAC of the ciphertext that is wrong", "Mac", "bob", Ct2Sampled, _change_ct2)
     _lie(tally, "another first half than was authenticated", "Mac", "bob", Ct1Sampled, _change_ct1)
 

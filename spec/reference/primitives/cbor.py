@@ -1,7 +1,7 @@
 """Deterministic CBOR (RFC 8949 section 4.2.1), as much of it as the protocol uses, strict both ways. [REL-1]
 
-Unsigned integers, byte strings, text, arrays, maps with unsigned keys, booleans. Shortest integers, definite and shortest
-lengths, keys ascending and each once, nothing after. Anything else is Refused("Malformed").
+Unsigned integers, byte strings, text, arrays, maps with unsigned keys, booleans. Integers and lengths are the
+shortest, lengths definite, keys ascending and each once, nothing is after. Anything else is Refused("Malformed").
 """
 
 from typing import Union

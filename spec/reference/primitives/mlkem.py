@@ -264,7 +264,7 @@ def require_valid(parameters: Parameters, ek: bytes) -> None:
     """The checks of an encapsulation key (section 7.2): its length, and every coefficient below q."""
     require(len(ek) == parameters.vector_bytes + 32, "Length")
     vector = _decode_vector(parameters.k, ek[:-32])
-    require(all(value < Q for f in vector for value in f), "EncapsulationKey")
+    require(all(value < Q for f in vector for value in f), "Key")
 
 
 def encapsulate_first(parameters: Parameters, rho: bytes, hash_of_key: bytes, m: bytes) -> tuple[bytes, bytes]:

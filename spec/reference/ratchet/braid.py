@@ -173,7 +173,7 @@ def _hear_vector(state: Ct1Sampled | Ct1Acknowledged, ct1_came: bool) -> State:
 def _require_key(state: Ct1Sampled | Ct1Acknowledged, vector: bytes) -> None:
     """The vector must fit its header and be a valid key. [SES-34]"""
     ek = vector + state.rho
-    require(mlkem.key_hash(ek) == state.key_hash, "KeyHash")
+    require(mlkem.key_hash(ek) == state.key_hash, "Key")
     mlkem.require_valid(KEM, ek)
 
 

@@ -103,9 +103,9 @@ class DoubleRatchet:
             try:
                 return key, Header.open(key, sealed)
             except Refused as refused:
-                if refused.reason != "Unopenable":
+                if refused.reason != "NotOurs":
                     raise
-        raise Refused("Unopenable")
+        raise Refused("NotOurs")
 
     def header_keys(self) -> list[bytes]:
         """In the order of trial."""
@@ -119,7 +119,7 @@ class DoubleRatchet:
         receiving = self.receiving
         if receiving is None or header_key != receiving.header_key or header.number < receiving.number:
             return self.skipped.take(header_key, header.number)
-        require(header.ratchet_key == self.peer_key, "Header")
+        require(header.ratchet_key == self.peer_key, "MalformedHeader")
         self._walk(header.number, day)
         receiving.chain_key, key = chain_step(receiving.chain_key)
         receiving.number += 1
@@ -129,13 +129,13 @@ class DoubleRatchet:
         """The key of an ephemeral packet, which must be of the step that is received now. [SES-22]"""
         receiving = self.receiving
         if receiving is None or header_key != receiving.header_key:
-            raise Refused("OutOfStep")
-        require(header.ratchet_key == self.peer_key, "Header")
+            raise Refused("EphemeralOutOfStep")
+        require(header.ratchet_key == self.peer_key, "MalformedHeader")
         return receiving.ephemeral_key
 
     def _step_receiving(self, header: Header, day: int) -> None:
         """The receiving half of a step; refused while our own sending half of the last one waits. [SES-15]"""
-        require(self.receiving is None or self.sending is not None, "SecondStep")
+        require(self.receiving is None or self.sending is not None, "MalformedHeader")
         if self.receiving is not None:
             self._walk(header.previous, day)
             self.skipped.end(self.receiving.header_key)

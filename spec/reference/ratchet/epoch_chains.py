@@ -67,14 +67,14 @@ class EpochChains:
             self._begin_ahead(previous, day)
         if epoch < self.receiving.epoch or (epoch == self.receiving.epoch and counter < self.receiving.number):
             return self.skipped.take(epoch, counter)
-        require(epoch == self.receiving.epoch, "Epoch")
+        require(epoch == self.receiving.epoch, "MalformedHeader")
         self._walk(counter, day)
         return self.receiving.step()
 
     def _begin_ahead(self, previous: int, day: int) -> None:
         """The peer's old chain had `previous` packets: those that did not come are kept, and it ends."""
         if self.ahead_receiving is None:
-            raise Refused("Epoch")
+            raise Refused("MalformedHeader")
         self._walk(previous, day)
         self.skipped.end(self.receiving.epoch)
         self.receiving, self.ahead_receiving = self.ahead_receiving, None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from primitives import aead
 from primitives.integers import be8, be32, split
-from primitives.refused import require
+from primitives.refused import Refused, require
 from ratchet.slot import SLOT_BYTES
 
 PLAIN_BYTES = 32 + 4 + 4 + 1 + SLOT_BYTES
@@ -30,10 +30,10 @@ class Header:
     @classmethod
     def decode(cls, data: bytes) -> "Header":
         key, previous, number, flag, slot = split(data, 32, 4, 4, 1, SLOT_BYTES)
-        require(flag[0] in (MESSAGE, EPHEMERAL), "Header")
+        require(flag[0] in (MESSAGE, EPHEMERAL), "MalformedHeader")
         header = cls(key, int.from_bytes(previous, "big"), int.from_bytes(number, "big"), flag[0] == EPHEMERAL, slot)
         if header.ephemeral:
-            require(header.previous == 0 and header.number == 0 and not any(slot), "Header")
+            require(header.previous == 0 and header.number == 0 and not any(slot), "MalformedHeader")
         return header
 
     def seal(self, header_key: bytes, nonce: bytes) -> bytes:
@@ -42,6 +42,11 @@ class Header:
 
     @classmethod
     def open(cls, header_key: bytes, sealed: bytes) -> "Header":
-        """The header under this key, or Refused("Unopenable")."""
+        """The header under this key; Refused("NotOurs") where the key does not open it, also one that is cut."""
+        require(len(sealed) == SEALED_BYTES, "NotOurs")
         nonce, ciphertext = sealed[: aead.NONCE_BYTES], sealed[aead.NONCE_BYTES :]
-        return cls.decode(aead.open_sealed(header_key, nonce, ciphertext))
+        try:
+            plain = aead.open_sealed(header_key, nonce, ciphertext)
+        except Refused:
+            raise Refused("NotOurs") from None
+        return cls.decode(plain)

@@ -3,34 +3,33 @@
 import copy
 from dataclasses import dataclass, field
 
-from primitives import aead, padding
+from primitives import aead
 from primitives.integers import be8
 from primitives.randomness import Randomness
-from primitives.refused import Refused, require
+from primitives.refused import Refused
 from ratchet import braid
+from ratchet.body import OVERHEAD_BYTES, open_body, seal_body
 from ratchet.braid_states import State, first_state
-from ratchet.chain import Start, body_key, mix
+from ratchet.chain import Start, mix
 from ratchet.double_ratchet import DoubleRatchet
 from ratchet.epoch_chains import EpochChains
 from ratchet.header import SEALED_BYTES, Header
 from ratchet.slot import SLOT_BYTES, Slot
 from registry import BUCKETS, VERSION
 
-OVERHEAD_BYTES = SEALED_BYTES + aead.TAG_BYTES + 1
-
 
 @dataclass(frozen=True)
 class People:
-    """Whose session it is: bound to every body. Devices by their ids of 16 bytes. [SES-18]"""
+    """Whose session it is: bound to every body. Devices are their ids of 16 bytes. [SES-18]"""
 
     alice_root: bytes
     bob_root: bytes
     alice_device: bytes
     bob_device: bytes
 
-    def associated(self, sealed_header: bytes) -> bytes:
-        people = self.alice_root + self.bob_root + self.alice_device + self.bob_device
-        return be8(VERSION) + people + sealed_header
+    def associated(self) -> bytes:
+        """What stands before the sealed header in associated data."""
+        return be8(VERSION) + self.alice_root + self.bob_root + self.alice_device + self.bob_device
 
 
 @dataclass
@@ -67,7 +66,7 @@ class Session:
     # ---- sealing ----
 
     def seal(self, content: bytes, randomness: Randomness, length: int | None = None) -> tuple["Session", bytes]:
-        """The next state and a packet: of the smallest bucket that holds the content, or of `length` bytes.
+        """The next state and a packet: of the smallest bucket that holds the content, or of `length` bytes. [SES-13]
 
         Draws 32 bytes where a step's sending half is due, then what the Braid draws, then the header's nonce, 12.
         """
@@ -77,8 +76,9 @@ class Session:
         number, key = sending.number, after.ratchet.next_message_key()
         header = Header(after.ratchet.ratchet_key, after.ratchet.previous, number, False, slot.encode())
         sealed_header = header.seal(sending.header_key, randomness.draw(aead.NONCE_BYTES))
-        packet = self._seal_body(mix(epoch_key, key), sealed_header, content, length or bucket(content))
-        return after, packet
+        mixed = mix(epoch_key, key)
+        body = seal_body(mixed, self.people.associated(), sealed_header, content, length or bucket(content))
+        return after, sealed_header + body
 
     def seal_ephemeral(self, content: bytes, randomness: Randomness) -> bytes:
         """A packet of the smallest bucket that advances nothing. Draws the header's nonce, 12 bytes. [SES-22]"""
@@ -87,7 +87,8 @@ class Session:
             raise Refused("NotYet")
         header = Header(self.ratchet.ratchet_key, 0, 0, True, bytes(SLOT_BYTES))
         sealed_header = header.seal(sending.header_key, randomness.draw(aead.NONCE_BYTES))
-        return self._seal_body(sending.ephemeral_key, sealed_header, content, BUCKETS[0])
+        people = self.people.associated()
+        return sealed_header + seal_body(sending.ephemeral_key, people, sealed_header, content, BUCKETS[0])
 
     def _advance_braid(self, randomness: Randomness) -> tuple[Slot, bytes]:
         """What the Braid says now, and the epoch message key of this packet; changes this session."""
@@ -99,11 +100,6 @@ class Session:
         slot = Slot(message, self.epochs.sending.number, self.epochs.previous)
         return slot, self.epochs.sending.step()
 
-    def _seal_body(self, key: bytes, sealed_header: bytes, content: bytes, length: int) -> bytes:
-        padded = padding.pad(content, length - SEALED_BYTES - aead.TAG_BYTES)
-        aead_key, nonce = body_key(key, sealed_header)
-        return sealed_header + aead.seal(aead_key, nonce, padded, self.people.associated(sealed_header))
-
     # ---- opening ----
 
     def open(self, packet: bytes, day: int = 0) -> tuple["Session", "Opened"]:
@@ -111,25 +107,21 @@ class Session:
 
         `day` counts whole days; it dates the keys that are skipped and lets old ones go.
         """
-        require(len(packet) >= SEALED_BYTES + aead.TAG_BYTES + 1, "Length")
         sealed_header, body = packet[:SEALED_BYTES], packet[SEALED_BYTES:]
+        people = self.people.associated()
         after = copy.deepcopy(self)
         after.ratchet.skipped.age(day)
         after.epochs.skipped.age(day)
         header_key, header = after.ratchet.open_header(sealed_header)
         if header.ephemeral:
             key = after.ratchet.ephemeral_key(header_key, header)
-            return self, Opened(self._open_body(key, sealed_header, body), ephemeral=True)
+            return self, Opened(open_body(key, people, sealed_header, body), ephemeral=True)
         slot = Slot.decode(header.slot)
         key = after.ratchet.receive(header_key, header, day)
         epoch_key = after.epochs.receive(slot.message.epoch - 1, slot.counter, slot.previous, day)
-        content = self._open_body(mix(epoch_key, key), sealed_header, body)
+        content = open_body(mix(epoch_key, key), people, sealed_header, body)
         failure = after._hear(slot)
         return after, Opened(content, failure=failure)
-
-    def _open_body(self, key: bytes, sealed_header: bytes, body: bytes) -> bytes:
-        aead_key, nonce = body_key(key, sealed_header)
-        return padding.unpad(aead.open_sealed(aead_key, nonce, body, self.people.associated(sealed_header)))
 
     def _hear(self, slot: Slot) -> str | None:
         """The Braid hears a packet whose body has opened [SES-38]. A failure breaks the session and is told."""

@@ -29,8 +29,8 @@ class Skipped(Generic[Chain]):
             self._forget_empty()
 
     def take(self, chain: Chain, number: int) -> bytes:
-        """The key of one packet, which is gone then; Refused("Unknown") where there is none."""
-        require((chain, number) in self.rows, "Unknown")
+        """The key of one packet, which is gone then; Refused("Replayed") where there is none."""
+        require((chain, number) in self.rows, "Replayed")
         key, _ = self.rows.pop((chain, number))
         self._forget_empty()
         return key
@@ -56,4 +56,4 @@ class Skipped(Generic[Chain]):
 
 def require_gap(number: int, wanted: int) -> None:
     """A walk from `number` to `wanted` skips at most 2,000."""
-    require(wanted - number <= SKIPPED_GAP_MAX, "Gap")
+    require(wanted - number <= SKIPPED_GAP_MAX, "GapTooLarge")

@@ -46,10 +46,10 @@ class Slot:
 
     @classmethod
     def decode(cls, data: bytes) -> "Slot":
-        """Strict: Refused("Slot") for whatever no sender writes."""
+        """Strict: Refused("MalformedHeader") for whatever no sender writes."""
         *fields, chunk = split(data, 4, 1, 2, 4, 4, 1, CHUNK_BYTES)
         epoch, kind, index, counter, previous, zero = (int.from_bytes(field, "big") for field in fields)
-        require(epoch >= 1 and kind <= Chunk.CT2 and zero == 0, "Slot")
-        require(kind not in (Chunk.NONE, Chunk.HEADER) or index == 0, "Slot")
-        require(kind != Chunk.NONE or not any(chunk), "Slot")
+        require(epoch >= 1 and kind <= Chunk.CT2 and zero == 0, "MalformedHeader")
+        require(kind not in (Chunk.NONE, Chunk.HEADER) or index == 0, "MalformedHeader")
+        require(kind != Chunk.NONE or not any(chunk), "MalformedHeader")
         return cls(Message(epoch, Chunk(kind), index, chunk), counter, previous)
