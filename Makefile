@@ -3,8 +3,10 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 SEEDS ?= 1000
+TARGET ?= decoders
+MINUTES ?= 5
 
-.PHONY: help run desktop-demo test bench simulate measure package advisories
+.PHONY: help run desktop-demo test bench simulate spec fuzz timing measure package advisories
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -26,6 +28,15 @@ bench: ## speed of the cryptography, the relay and the client, each beside its l
 simulate: ## many people, crashes and losses from seeds: make simulate SEEDS=1000
 	@. tools/setup.sh && need_packages && need_rust && \
 		SEEDS=$(SEEDS) cargo test --locked --release -p sotto-tests --test scenarios simulate -- --nocapture
+
+spec: ## the specification against itself: known answers, the reference in Python, the formal models and their broken variants
+	@tools/spec
+
+fuzz: ## one fuzz target for some minutes: make fuzz TARGET=session MINUTES=20
+	@tools/fuzz $(TARGET) $(MINUTES)
+
+timing: ## whether what must take equal time does: tag comparison, decapsulation failure, denied
+	@tools/timing
 
 measure: ## start, memory and idle share of the desktop client, empty and with 100,000 messages
 	@tools/measure-desktop
