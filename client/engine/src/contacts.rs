@@ -84,6 +84,7 @@ impl Work<'_> {
         let (root, state) = (contact.root, contact.state);
         self.happened(Happening::Contact { contact: root, state })?;
         self.save_contact(&contact);
+        self.memory.unfetched.remove(&root);
         self.fetch_bundle(&contact);
         self.answer(ticket, outcome);
         Ok(Ok(()))

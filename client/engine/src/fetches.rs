@@ -28,8 +28,8 @@ impl Work<'_> {
             .any(|pending| matches!(pending, Pending::Fetch { contact, bundle } if contact == of && bundle == wanted))
     }
 
-    /// A relay did not hand a bundle out, and did not say that it is gone. It is asked again when it wants, at once being after
-    /// two seconds, and later with each time.
+    /// A relay did not hand a bundle out, and did not say that it is gone: it is asked again when it wants, and later with each
+    /// time.
     pub(crate) fn fetch_later(&mut self, contact: &ContactId, asked_secs: u32) {
         let times = self.memory.unfetched.entry(*contact).or_default();
         let wait = FETCH_RETRY_SECS_MIN << (*times).min(10);

@@ -5,6 +5,7 @@
 
 mod events;
 mod failures;
+mod haste;
 mod house;
 mod network;
 mod profile;

@@ -1,7 +1,7 @@
 //! Relays that answer what they please to what they are asked to do.
 
 use sotto_engine::{
-    Intent, Table,
+    ContactState, Intent, Table,
     record::{OutboxRow, PrekeyRow, Record},
 };
 use sotto_inner::PrekeyKind;
@@ -10,11 +10,11 @@ use sotto_tests::world::{
     Overrule, World,
     chance::seed_or,
     client::ClientId,
-    clock::{DAY, HOUR, MINUTE},
+    clock::{DAY, HOUR, MINUTE, SECOND},
     relay::RelayId,
 };
 
-use crate::{friends, holds, link, relays::friends_with_two, send, table};
+use crate::{friends, holds, link, relays::friends_with_two, send, state, table, wait_for};
 
 fn is_send(command: &Command) -> bool {
     matches!(command, Command::Send(_))
@@ -128,4 +128,79 @@ fn a_relay_that_takes_no_bundle_makes_nobody_draw_keys_without_end() {
     world.overrule(None);
     world.run_for(HOUR);
     link(&mut world, alice, false);
+}
+
+/// Bob uses a link of Alice's while her relay answers so, and then answers by its rules. Says after how long he has her bundle.
+fn fetched_after(seed: u64, answers: Overrule, for_millis: u64) -> Option<u64> {
+    let mut world = World::new(seed_or(seed));
+    let (alice, bob) = (world.add_person("alice"), world.add_person("bob"));
+    let link = link(&mut world, alice, true);
+    let root = link.root;
+    world.overrule(Some(answers));
+    // In the same breath as the account was made.
+    world.expect(bob, Intent::Connect { link, text: None });
+    world.run_for(for_millis);
+    assert_eq!(state(&world, bob, &root), Some(ContactState::Connecting));
+    world.overrule(None);
+    let from = world.now();
+    let fetched = world.run_until(DAY, |world| state(world, bob, &root) == Some(ContactState::Requested));
+    world.settle();
+    fetched.then(|| world.now() - from)
+}
+
+#[test]
+fn whoever_uses_a_link_waits_no_longer_than_the_relay_needs() {
+    const ANSWERS: [Overrule; 4] = [
+        |_, command| matches!(command, Command::Fetch(_)).then_some(Answer::Busy { retry_after_secs: 2 }),
+        |_, command| matches!(command, Command::Fetch(_)).then_some(Answer::Full { retry_after_secs: 0 }),
+        |_, command| matches!(command, Command::Fetch(_)).then_some(Answer::Done),
+        |_, command| matches!(command, Command::Fetch(_)).then_some(Answer::Refused { reason: RefusedReason::Limit }),
+    ];
+    for (answers, seed) in ANSWERS.into_iter().zip(260..) {
+        let waited = fetched_after(seed, answers, 2 * SECOND);
+        assert!(waited.is_some_and(|waited| waited <= 10 * SECOND), "after a moment: {waited:?} ms");
+        let waited = fetched_after(seed, answers, HOUR);
+        assert!(waited.is_some_and(|waited| waited <= 2 * HOUR), "after an hour: {waited:?} ms");
+    }
+}
+
+#[test]
+fn no_relay_keeps_a_bundle_back_longer_than_two_hours_by_asking_for_patience() {
+    let busy: Overrule =
+        |_, command| matches!(command, Command::Fetch(_)).then_some(Answer::Busy { retry_after_secs: u32::MAX });
+    let waited = fetched_after(264, busy, MINUTE);
+    assert!(waited.is_some_and(|waited| waited <= 2 * HOUR), "{waited:?} ms");
+}
+
+/// Somebody, and one who talks with a third person at the same relay: what they ask for leaves at once.
+fn two_of_whom_one_is_sending(seed: u64) -> (World, ClientId, ClientId) {
+    let (mut world, sending, _) = friends(seed);
+    let other = world.add_person("carol");
+    world.run_for(MINUTE);
+    (world, other, sending)
+}
+
+#[test]
+fn a_link_used_twice_in_one_breath_takes_one_key() {
+    let (mut world, carol, bob) = two_of_whom_one_is_sending(265);
+    let before = world.bundles().len();
+    let link = link(&mut world, carol, false);
+    for _ in 0..2 {
+        world.ask(bob, Intent::Connect { link: link.clone(), text: None });
+    }
+    wait_for(&mut world, bob, link.root, ContactState::Requested);
+    world.settle();
+    assert_eq!(world.bundles().len() - before, 1);
+}
+
+#[test]
+fn the_link_that_was_used_last_is_the_one_that_counts() {
+    let (mut world, carol, bob) = two_of_whom_one_is_sending(266);
+    let links = [link(&mut world, carol, false), link(&mut world, carol, true)];
+    for link in links.clone() {
+        world.ask(bob, Intent::Connect { link, text: None });
+    }
+    world.run_for(MINUTE);
+    assert_eq!(state(&world, bob, &links[1].root), Some(ContactState::Requested), "two answers, and one is meant");
+    world.settle();
 }
