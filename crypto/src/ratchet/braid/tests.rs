@@ -8,6 +8,9 @@ use rand_chacha::ChaCha20Rng;
 
 use super::*;
 
+mod erasure_vectors;
+mod vectors;
+
 /// One side, and the secrets it knows.
 struct Side {
     braid: Braid,

@@ -125,6 +125,11 @@ impl Talk {
         self.refused.push(case.text("error", flat(error)));
     }
 
+    pub(super) fn refuse_as_it_is(&mut self, why: &str, by: usize, number: usize) {
+        let packet = self.packets[number].clone();
+        self.refuse(why, by, number, &packet);
+    }
+
     /// The same with a header that has the sender's own tag.
     pub(super) fn refuse_header(
         &mut self,
