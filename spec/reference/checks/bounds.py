@@ -136,10 +136,10 @@ def _second_step(tally: Tally, talk: Talk) -> None:
 
 def _liars(tally: Tally) -> None:
     """A peer whose packets open and whose Braid lies: the content stands, the session is broken and seals no more."""
-    _lie(tally, "a MAC of the header that is wrong", "Mac", "alice", KeysUnsampled, _forget_authenticator)
+    _lie(tally, "a MAC of the header that is wrong", "NotAuthentic", "alice", KeysUnsampled, _forget_authenticator)
     _lie(tally, "a key that its header did not announce", "Key", "alice", HeaderSent, _change_key)
-    _lie(tally, "a MAC of the ciphertext that is wrong", "Mac", "bob", Ct2Sampled, _change_ct2)
-    _lie(tally, "another first half than was authenticated", "Mac", "bob", Ct1Sampled, _change_ct1)
+    _lie(tally, "a MAC of the ciphertext that is wrong", "NotAuthentic", "bob", Ct2Sampled, _change_ct2)
+    _lie(tally, "another first half than was authenticated", "NotAuthentic", "bob", Ct1Sampled, _change_ct1)
 
 
 def _forget_authenticator(session: Session) -> None:

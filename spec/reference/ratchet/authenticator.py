@@ -35,4 +35,4 @@ class Authenticator:
 
 
 def require_mac(ours: bytes, theirs: bytes) -> None:
-    require(hmac.compare_digest(ours, theirs), "Mac")
+    require(hmac.compare_digest(ours, theirs), "NotAuthentic")
