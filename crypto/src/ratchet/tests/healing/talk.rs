@@ -67,7 +67,7 @@ pub(super) struct Talk {
     pub(super) steps: Vec<Step>,
     pub(super) moments: Vec<Moment>,
     /// Every ratchet key that either side ever had: what a quantum computer finds.
-    pub(super) ratchet_keys: RatchetKeys,
+    pub(super) ratchet_keys: Vec<PrivateKey>,
     chance: Chance,
 }
 
@@ -78,7 +78,7 @@ impl Talk {
         let (alice, bob) = alice_and_bob(seed);
         let mut parties = [alice, bob];
         let (sent, steps, moments) = (Vec::new(), Vec::new(), Vec::new());
-        let mut talk = Self { sent, steps, moments, ratchet_keys: RatchetKeys::default(), chance };
+        let mut talk = Self { sent, steps, moments, ratchet_keys: Vec::new(), chance };
         talk.take_down(&parties);
         let mut last = None;
         for turn in 0.. {
@@ -122,7 +122,7 @@ impl Talk {
 
     /// A moment, if the epochs that are watched are not over.
     fn take_down(&mut self, parties: &[Party; 2]) {
-        self.ratchet_keys.extend(parties.iter().map(|party| ratchet_key(&party.session)));
+        self.ratchet_keys.extend(parties.iter().map(|party| party.session.private.duplicate()));
         if epochs_over(parties) >= WATCHED {
             return;
         }

@@ -8,10 +8,10 @@ use super::{
     super::super::{
         body,
         braid::{Braid, EpochSecret, Message},
-        chain::Chain,
+        chain::{Chain, OldChain, ReceivingChain},
         chain_key::ChainKey,
         epoch_key::{EpochChainKey, EpochMessageKey, EpochRoot},
-        epochs::{EpochChain, Epochs},
+        epochs::{EpochChain, Epochs, OldEpoch},
         header::{Header, Kind},
         header_key::HeaderKey,
         message_key::MessageKey,
@@ -23,16 +23,30 @@ use super::{
 };
 
 /// The thief and all it knows.
-pub(super) struct Thief {
+pub(super) struct Thief<'t> {
     /// Who was robbed.
     victim: usize,
     associated: AssociatedData,
-    ratchet: Ratchet,
+    ratchet: KnownRatchet<'t>,
     epochs: EpochKeys,
     /// The stolen Braid, which hears all that the other side says of it.
     braid: Option<Braid>,
     /// The victim itself, run with its own generator, as long as that foretells what it seals.
     shadow: Option<Party>,
+}
+
+/// The Double Ratchet, as a thief has it.
+enum KnownRatchet<'t> {
+    /// As far as what was stolen reaches.
+    Stolen(Ratchet),
+    /// All of it, by message: X25519 is broken.
+    Broken(&'t [Place]),
+}
+
+/// A message's header, and its key in the Double Ratchet as far as that is known.
+pub(super) struct Place {
+    header: Header,
+    key: Option<Secret32>,
 }
 
 /// What is known of the Double Ratchet.
@@ -71,25 +85,41 @@ struct Line<K> {
     kept: BTreeMap<u32, Secret32>,
 }
 
+/// Follows the Double Ratchet of a whole talk from its beginning, with every ratchet key's private half at hand: how it lies
+/// open to whoever breaks X25519.
+pub(super) fn broken(talk: &Talk) -> Vec<Place> {
+    let alice = &talk.moments[0].loot[0];
+    let mut ratchet = Ratchet::stolen(0, &Session::decode(&alice.session).unwrap(), &alice.rows);
+    ratchet.private.extend(talk.ratchet_keys.iter().map(PrivateKey::duplicate));
+    let place = |sent: &Sent| {
+        let place = ratchet.place(sent.by, sent.packet.first_chunk().unwrap()).unwrap();
+        assert!(place.key.is_some(), "the Double Ratchet alone keeps nothing from it");
+        place
+    };
+    talk.sent.iter().map(place).collect()
+}
+
 /// A chain key of either ratchet.
 trait Walk: Sized {
     fn walk(self, number: u32) -> (Self, Secret32);
 }
 
-impl Thief {
-    /// Takes all bytes of `victim`, and has broken what is in `broken` besides.
-    pub(super) fn steal(victim: usize, loot: &Loot, broken: &RatchetKeys) -> Self {
+impl<'t> Thief<'t> {
+    /// Takes all bytes of `victim`. With `broken`, the Double Ratchet lies open besides.
+    pub(super) fn steal(victim: usize, loot: &Loot, broken: Option<&'t [Place]>) -> Self {
         let session = Session::decode(&loot.session).unwrap();
         let shadow = loot.generator.clone().map(|rng| Party {
-            session: session.duplicate(),
             rows: Rows(loot.rows.clone()),
             rng,
-            now: 1_000_000,
+            ..Party::new(session.duplicate(), 0)
         });
         Self {
             victim,
             associated: session.associated.clone(),
-            ratchet: Ratchet::stolen(victim, &session, &loot.rows, broken),
+            ratchet: match broken {
+                Some(places) => KnownRatchet::Broken(places),
+                None => KnownRatchet::Stolen(Ratchet::stolen(victim, &session, &loot.rows)),
+            },
             epochs: EpochKeys::stolen(victim, &session.epochs, &loot.rows),
             braid: session.braid.as_ref().map(Braid::duplicate),
             shadow,
@@ -108,21 +138,28 @@ impl Thief {
             Step::Opened(_) if sent.by != self.victim => self.foresee(|shadow| shadow.open(&sent.packet).is_ok()),
             Step::Sealed(_) | Step::Opened(_) => {}
         }
-        matches!(step, Step::Sealed(_)) && self.read(sent)
+        matches!(step, Step::Sealed(_)) && self.read(number, sent)
     }
 
     /// Reads a message, and learns what its header tells.
-    pub(super) fn read(&mut self, sent: &Sent) -> bool {
+    pub(super) fn read(&mut self, number: usize, sent: &Sent) -> bool {
         let (sealed_header, body) = sent.packet.split_first_chunk().unwrap();
-        let Some((header, chain)) = self.ratchet.header(sent.by, sealed_header) else { return false };
-        let Kind::Message { previous: _, number, slot } = header.kind else { return false };
+        let found;
+        let Place { header, key } = match &mut self.ratchet {
+            KnownRatchet::Stolen(ratchet) => {
+                let Some(place) = ratchet.place(sent.by, sealed_header) else { return false };
+                found = place;
+                &found
+            }
+            KnownRatchet::Broken(places) => &places[number],
+        };
+        let Kind::Message { previous: _, number: _, slot } = header.kind else { return false };
         if sent.by != self.victim {
             self.hear(&slot.message);
         }
-        let message_key = self.ratchet.chains[chain].line.key(number);
         let epoch_key = self.epochs.key(slot.message.epoch.before().0, sent.by, slot.number);
-        let (Some(message_key), Some(epoch_key)) = (message_key, epoch_key) else { return false };
-        let key = EpochMessageKey::new(epoch_key).mix(&MessageKey::new(message_key));
+        let (Some(key), Some(epoch_key)) = (key, epoch_key) else { return false };
+        let key = EpochMessageKey::new(epoch_key).mix(&MessageKey::new(key.duplicate()));
         body::open(key.as_bytes(), &self.associated, sealed_header, body).is_ok()
     }
 
@@ -140,52 +177,77 @@ impl Thief {
     fn foresee(&mut self, act: impl FnOnce(&mut Party) -> bool) {
         self.shadow = self.shadow.take().and_then(|mut shadow| act(&mut shadow).then_some(shadow));
         if let Some(Party { session, rows, .. }) = &self.shadow {
-            self.ratchet.private.extend([ratchet_key(session)]);
+            if let KnownRatchet::Stolen(ratchet) = &mut self.ratchet {
+                ratchet.private.extend([session.private.duplicate()]);
+            }
             self.epochs.learn(self.victim, &session.epochs, &rows.0);
         }
     }
 }
 
 impl Ratchet {
-    fn stolen(victim: usize, session: &Session, rows: &Stored, broken: &RatchetKeys) -> Self {
-        let mut private = broken.duplicate();
-        private.extend([ratchet_key(session)]);
-        let peer = 1 - victim;
-        let mut ratchet = Self {
-            root: Some(session.root_key.duplicate()),
+    /// Taken apart, so that a new field asks what it is worth to a thief.
+    fn stolen(victim: usize, session: &Session, rows: &Stored) -> Self {
+        let Session {
+            id: _,
+            associated: _,
+            root_key,
             private,
-            public: [None; 2],
-            next_header_key: [None, None],
-            chains: Vec::new(),
+            peer,
+            sending,
+            next_sending_header_key,
+            receiving,
+            next_receiving_header_key,
+            step_due: _,
+            previous: _,
+            old,
+            next_run: _,
+            sealed: _,
+            receipted: _,
+            sealed_before_chain: _,
+            braid: _,
+            epochs: _,
+        } = session;
+        let other = 1 - victim;
+        let old = old.iter().map(|OldChain { header_key, runs }| KnownChain {
+            by: other,
+            header_key: header_key.duplicate(),
+            line: Line { next: None, kept: kept(runs, rows) },
+        });
+        let receiving = receiving.iter().map(|receiving| {
+            let ReceivingChain { chain, runs } = receiving;
+            KnownChain::stolen(other, chain, kept(runs, rows))
+        });
+        let sending = sending.iter().map(|sending| KnownChain::stolen(victim, sending, BTreeMap::new()));
+        let mut ratchet = Self {
+            root: Some(root_key.duplicate()),
+            private: RatchetKeys::default(),
+            public: [*peer; 2],
+            next_header_key: [next_receiving_header_key, next_sending_header_key].map(|key| Some(key.duplicate())),
+            chains: old.chain(receiving).chain(sending).collect(),
         };
-        ratchet.public[victim] = Some(*session.private.public());
-        ratchet.public[peer] = session.peer;
-        ratchet.next_header_key[victim] = Some(session.next_sending_header_key.duplicate());
-        ratchet.next_header_key[peer] = Some(session.next_receiving_header_key.duplicate());
-        for old in &session.old {
-            let line = Line { next: None, kept: kept(&old.runs, rows) };
-            ratchet.chains.push(KnownChain { by: peer, header_key: old.header_key.duplicate(), line });
-        }
-        if let Some(receiving) = &session.receiving {
-            ratchet.chains.push(KnownChain::stolen(peer, &receiving.chain, kept(&receiving.runs, rows)));
-        }
-        if let Some(sending) = &session.sending {
-            ratchet.chains.push(KnownChain::stolen(victim, sending, BTreeMap::new()));
+        ratchet.private.extend([private.duplicate()]);
+        ratchet.public[victim] = Some(*private.public());
+        if victim == 0 {
+            ratchet.next_header_key.reverse();
         }
         ratchet
     }
 
-    /// Opens a header, and says which chain it is of. The first of a chain is a step, taken here too.
-    fn header(&mut self, by: usize, sealed: &[u8; SEALED_HEADER_BYTES]) -> Option<(Header, usize)> {
+    /// Opens a header, and finds the message's key. The first of a chain is a step, taken here too.
+    fn place(&mut self, by: usize, sealed: &[u8; SEALED_HEADER_BYTES]) -> Option<Place> {
         let mut scratch = *sealed;
-        if self.next_header_key[by].as_ref().is_some_and(|key| key.opens(&mut scratch)) {
+        let (header, chain) = if self.next_header_key[by].as_ref().is_some_and(|key| key.opens(&mut scratch)) {
             let header = Header::read(&scratch).unwrap();
             self.step(by, header.ratchet_key);
-            return Some((header, self.chains.len() - 1));
-        }
-        let opens = |chain: &KnownChain| chain.by == by && chain.header_key.opens(&mut scratch);
-        let chain = self.chains.iter().rposition(opens)?;
-        Some((Header::read(&scratch).unwrap(), chain))
+            (header, self.chains.last_mut().expect("a step begins one"))
+        } else {
+            let opens = |chain: &&mut KnownChain| chain.by == by && chain.header_key.opens(&mut scratch);
+            let chain = self.chains.iter_mut().rev().find(opens)?;
+            (Header::read(&scratch).unwrap(), chain)
+        };
+        let Kind::Message { number, .. } = header.kind else { return None };
+        Some(Place { header, key: chain.line.key(number) })
     }
 
     /// A side has drawn a ratchet key. Root and chain are followed if a private half of either side's key is known.
@@ -221,23 +283,32 @@ impl EpochKeys {
 
     /// Takes in what the victim holds by now; of a chain that is known already, the earlier key is the better one.
     fn learn(&mut self, victim: usize, epochs: &Epochs, rows: &Stored) {
-        let newest = epochs.sending.epoch + u32::from(epochs.ahead_sending.is_some());
+        let Epochs {
+            root,
+            initiator: _,
+            sending,
+            previous: _,
+            receiving,
+            receiving_runs,
+            ahead_sending,
+            ahead_receiving,
+            old,
+        } = epochs;
+        let newest = sending.epoch + u32::from(ahead_sending.is_some());
         if newest >= self.newest {
-            (self.root, self.newest) = (epochs.root.duplicate(), newest);
+            (self.root, self.newest) = (root.duplicate(), newest);
         }
-        let peer = 1 - victim;
-        for old in &epochs.old {
-            self.learn_line(old.epoch, peer, None, kept(&old.runs, rows));
+        let other = 1 - victim;
+        for OldEpoch { epoch, runs } in old {
+            self.learn_line(*epoch, other, None, kept(runs, rows));
         }
         let stands = |chain: &EpochChain| Some((chain.number, chain.key.duplicate()));
-        let (sending, receiving) = (&epochs.sending, &epochs.receiving);
-        self.learn_line(receiving.epoch, peer, stands(receiving), kept(&epochs.receiving_runs, rows));
+        self.learn_line(receiving.epoch, other, stands(receiving), kept(receiving_runs, rows));
         self.learn_line(sending.epoch, victim, stands(sending), BTreeMap::new());
-        if let Some(ahead) = &epochs.ahead_receiving {
-            self.learn_line(receiving.epoch + 1, peer, Some((0, ahead.duplicate())), BTreeMap::new());
-        }
-        if let Some(ahead) = &epochs.ahead_sending {
-            self.learn_line(sending.epoch + 1, victim, Some((0, ahead.duplicate())), BTreeMap::new());
+        for (chain, ahead, by) in [(receiving, ahead_receiving, other), (sending, ahead_sending, victim)] {
+            if let Some(ahead) = ahead {
+                self.learn_line(chain.epoch + 1, by, Some((0, ahead.duplicate())), BTreeMap::new());
+            }
         }
     }
 
