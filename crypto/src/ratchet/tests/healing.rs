@@ -12,11 +12,15 @@ use crate::{
     x25519::{PrivateKey, Shared},
 };
 
+mod double_ratchet;
+mod epoch_keys;
+mod line;
 mod talk;
 mod thief;
 
+use double_ratchet::{Place, broken};
 use talk::{Chance, Moment, Shape, Step, Talk};
-use thief::{Place, Thief};
+use thief::Thief;
 
 const SEED: u64 = 0x4ea1;
 /// A thief that has read none of so many messages in a row, the talk's last, is shut out.
@@ -25,10 +29,6 @@ const SHUT_OUT: usize = 100;
 /// Rows of skipped keys, as they are stolen.
 type Stored = BTreeMap<(ChainId, u32), Vec<u8>>;
 
-/// Private halves of ratchet keys, by their public ones.
-#[derive(Default)]
-struct RatchetKeys(BTreeMap<[u8; 32], PrivateKey>);
-
 /// What came of one theft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Theft {
@@ -36,18 +36,6 @@ struct Theft {
     read: usize,
     /// Messages that were sealed until the last one it read. None if it was never shut out.
     until: Option<usize>,
-}
-
-impl RatchetKeys {
-    fn extend(&mut self, keys: impl IntoIterator<Item = PrivateKey>) {
-        self.0.extend(keys.into_iter().map(|key| (*key.public().as_bytes(), key)));
-    }
-
-    /// What two ratchet keys agree on, if a private half of either is here.
-    fn agree(&self, one: &AgreementKey, other: &AgreementKey) -> Option<Shared> {
-        let found = |ours: &AgreementKey, theirs| self.0.get(ours.as_bytes())?.agree(theirs).ok();
-        found(one, other).or_else(|| found(other, one))
-    }
 }
 
 /// Robs `victim` at a moment, and follows the thief to the end of the talk. What is lost counts as sealed, and is no message
@@ -78,7 +66,7 @@ fn measured(shape: Shape, seeds: impl IntoIterator<Item = u64>) -> [Vec<Theft>; 
         eprintln!("{shape:?}, seed {seed:x}");
         let talk = Talk::record(seed, shape, Chance::Fresh);
         classical.extend(thefts(&talk, None));
-        quantum.extend(thefts(&talk, Some(&thief::broken(&talk))));
+        quantum.extend(thefts(&talk, Some(&broken(&talk))));
     }
     [classical, quantum]
 }
@@ -136,10 +124,10 @@ fn what_was_opened_or_sealed_before_a_theft_stays_shut() {
     for (shape, power) in [(Shape::Lossy, false), (Shape::Lossy, true), (Shape::Bursts, false), (Shape::Bursts, true)] {
         eprintln!("{shape:?}, seed {SEED:x}");
         let talk = Talk::record(SEED, shape, Chance::Fresh);
-        let broken = power.then(|| thief::broken(&talk));
+        let places = power.then(|| broken(&talk));
         let mut waited_for = 0;
         for (moment, victim) in talk.moments.iter().flat_map(|moment| [(moment, 0), (moment, 1)]) {
-            let mut thief = Thief::steal(victim, &moment.loot[victim], broken.as_deref());
+            let mut thief = Thief::steal(victim, &moment.loot[victim], places.as_deref());
             for (number, sent) in talk.sent[..moment.sealed].iter().enumerate() {
                 let opened = sent.opened.is_some_and(|opened| opened <= moment.steps);
                 let read = thief.read(number, sent);
@@ -156,7 +144,7 @@ fn what_was_opened_or_sealed_before_a_theft_stays_shut() {
 fn a_generator_that_is_kept_never_heals() {
     eprintln!("seed {SEED:x}");
     let talk = Talk::record(SEED, Shape::PingPong, Chance::Kept);
-    let places = thief::broken(&talk);
+    let places = broken(&talk);
     for (moment, broken) in
         talk.moments.iter().step_by(10).flat_map(|moment| [(moment, None), (moment, Some(&*places))])
     {
