@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from checks import bounds, braid, handshake, kem, people, registry, strictness, talks
+from checks import bounds, braid, handshake, kem, people, ratchet, registry, strictness, talks
 from checks.tally import Tally
 
 CHECKS: dict[str, Callable[[Tally], None]] = {
@@ -22,6 +22,7 @@ CHECKS: dict[str, Callable[[Tally], None]] = {
     "mlkem768.json": kem.kems,
     "erasure.json": braid.erasures,
     "braid.json": braid.braids,
+    "ratchet.json": ratchet.ratchets,
     "chunks": bounds.chunks,
     "ML-KEM in halves": bounds.halves,
     "slots": bounds.slots,

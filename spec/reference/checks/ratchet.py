@@ -27,11 +27,11 @@ def ratchets(tally: Tally) -> None:
     for entry in content["refused"]:
         if "step" in entry:
             tally.refuses(f"{entry['step']}: {entry['why']}", entry["error"], lambda: REFUSALS[entry["step"]](entry))
-        elif entry["error"].strip('"') == "Broken":
+        elif entry["error"] == "Broken":
             with tally.taken(entry["why"]):
                 talk.break_with(entry)
         else:
-            tally.refuses(entry["why"], entry["error"].strip('"'), lambda: talk.refuse(entry))
+            tally.refuses(entry["why"], entry["error"], lambda: talk.refuse(entry))
 
 
 # ---- single steps ----
