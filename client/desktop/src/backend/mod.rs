@@ -3,6 +3,8 @@
 //! The promise: [`Backend::send`] and [`Backend::poll`] never block, whatever the disk and the relays do; and each batch
 //! of updates asks for one repaint, nothing else does.
 
+#[cfg(test)]
+mod backlog;
 mod begin;
 mod desk;
 mod keys;

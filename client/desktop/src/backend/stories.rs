@@ -27,17 +27,17 @@ use crate::{
 };
 
 /// Long enough for any machine; nothing waits it out.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A relay in this process, until it is dropped.
-struct House {
+pub(super) struct House {
     _relay: Relay<MemoryStorage>,
     runtime: Option<Runtime>,
-    address: String,
+    pub(super) address: String,
 }
 
 impl House {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let identity = Identity::from_secret(&[7; 32]);
         let public = *identity.public();
@@ -68,16 +68,16 @@ impl Drop for House {
 }
 
 /// A person at a window that nobody draws.
-struct Person {
-    backend: Backend,
-    view: View,
+pub(super) struct Person {
+    pub(super) backend: Backend,
+    pub(super) view: View,
     woken: Receiver<()>,
-    notifications: Receiver<Option<Notification>>,
+    pub(super) notifications: Receiver<Option<Notification>>,
     folder: TempDir,
 }
 
 impl Person {
-    fn begin(folder: TempDir, change: impl FnOnce(&mut Setup)) -> Self {
+    pub(super) fn begin(folder: TempDir, change: impl FnOnce(&mut Setup)) -> Self {
         let (wake, woken) = channel();
         let (notify, notifications) = channel();
         let notify = Mutex::new(notify);
@@ -97,7 +97,7 @@ impl Person {
         Self { backend, view: View::default(), woken, notifications, folder }
     }
 
-    fn new(name: &str, house: &House) -> Self {
+    pub(super) fn new(name: &str, house: &House) -> Self {
         let mut person = Self::begin(TempDir::new().unwrap(), |_| {});
         person.until("the first screen", |view| matches!(view.stage, Stage::FirstRun(_)));
         person.backend.send(Action::CreateProfile {
@@ -111,7 +111,7 @@ impl Person {
     }
 
     /// Applies updates until the view is as it should be.
-    fn until(&mut self, what: &str, mut enough: impl FnMut(&View) -> bool) {
+    pub(super) fn until(&mut self, what: &str, mut enough: impl FnMut(&View) -> bool) {
         loop {
             for update in self.backend.poll() {
                 self.view.apply(update);
@@ -146,13 +146,13 @@ impl Person {
     }
 
     /// Ends this process's part and gives the folder back.
-    fn end(self) -> TempDir {
+    pub(super) fn end(self) -> TempDir {
         drop(self.backend);
         self.folder
     }
 }
 
-fn passphrase() -> SecretText {
+pub(super) fn passphrase() -> SecretText {
     SecretText::new("correct horse battery staple".to_owned())
 }
 
