@@ -121,10 +121,11 @@ fn a_talk_that_loses_messages_heals() {
 /// Forward secrecy: of what was sealed before, a stolen state opens nothing but what its own side still waits for.
 #[test]
 fn what_was_opened_or_sealed_before_a_theft_stays_shut() {
-    for (shape, power) in [(Shape::Lossy, false), (Shape::Lossy, true), (Shape::Bursts, false), (Shape::Bursts, true)] {
+    for (shape, quantum) in [(Shape::Lossy, false), (Shape::Lossy, true), (Shape::Bursts, false), (Shape::Bursts, true)]
+    {
         eprintln!("{shape:?}, seed {SEED:x}");
         let talk = Talk::record(SEED, shape, Chance::Fresh);
-        let places = power.then(|| broken(&talk));
+        let places = quantum.then(|| broken(&talk));
         let mut waited_for = 0;
         for (moment, victim) in talk.moments.iter().flat_map(|moment| [(moment, 0), (moment, 1)]) {
             let mut thief = Thief::steal(victim, &moment.loot[victim], places.as_deref());
