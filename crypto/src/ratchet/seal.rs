@@ -43,6 +43,9 @@ impl Session {
         content: &[u8],
         padding: Padding,
     ) -> Result<Staged<Vec<u8>>, SealError> {
+        if self.is_broken() {
+            return Err(SealError::Broken);
+        }
         let packet_bytes = padding.packet_bytes(content.len()).ok_or(SealError::TooLong)?;
         if self.unreceipted() >= UNRECEIPTED_PACKETS_MAX {
             return Err(SealError::WindowFull);
