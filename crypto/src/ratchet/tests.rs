@@ -15,10 +15,13 @@ use super::{
 };
 use crate::{PeerMisbehaved, StateError, aead::NONCE_BYTES, book, secret::Secret32, x25519::PrivateKey};
 
+mod bad_network;
 mod healing;
+mod hostile;
 mod late;
 mod refused;
 mod stored;
+mod stored_braids;
 mod story;
 mod vectors;
 
@@ -41,7 +44,8 @@ impl SkippedKeys for Rows {
 }
 
 impl Rows {
-    fn apply(&mut self, changes: SkippedChanges) {
+    /// How many rows went unused.
+    fn apply(&mut self, changes: SkippedChanges) -> usize {
         let SkippedChanges { put, delete, delete_chains } = changes;
         for (chain, number, key) in put {
             assert!(self.0.insert((chain, number), key.to_bytes().to_vec()).is_none(), "a row is put once");
@@ -49,7 +53,9 @@ impl Rows {
         for row in delete {
             assert!(self.0.remove(&row).is_some(), "a used key had its row");
         }
+        let before = self.0.len();
         self.0.retain(|(chain, _), _| !delete_chains.contains(chain));
+        before - self.0.len()
     }
 }
 
@@ -77,6 +83,11 @@ impl Party {
 
     /// Opens a packet. On an error, and for what is ephemeral, checks that nothing has changed.
     pub(super) fn open(&mut self, packet: &[u8]) -> Result<Vec<u8>, OpenError> {
+        self.open_counting(packet).map(|(content, _)| content)
+    }
+
+    /// The same, and how many keys of other packets were given up by it.
+    fn open_counting(&mut self, packet: &[u8]) -> Result<(Vec<u8>, usize), OpenError> {
         let before = self.session.encode();
         let staged = self.session.open(packet, self.now, &self.rows);
         assert_eq!(*self.session.encode(), *before, "a session is a value");
@@ -85,10 +96,10 @@ impl Party {
             assert!(changes.is_empty());
             assert_eq!(*session.encode(), *before, "an ephemeral packet changes nothing");
         }
-        self.rows.apply(changes);
+        let given_up = self.rows.apply(changes);
         self.session = session;
         self.check();
-        Ok(opened.content.to_vec())
+        Ok((opened.content.to_vec(), given_up))
     }
 
     /// Packets that may still come late, as the Double Ratchet knows them; the epoch chains keep a key of each too.
@@ -97,12 +108,16 @@ impl Party {
     }
 
     pub(super) fn expire(&mut self) -> bool {
-        let Some(staged) = self.session.expire(self.now) else { return false };
-        let (session, changes, ()) = staged.into_parts();
-        self.rows.apply(changes);
+        self.expire_counting().is_some()
+    }
+
+    /// How many keys were given up for their age, if any.
+    fn expire_counting(&mut self) -> Option<usize> {
+        let (session, changes, ()) = self.session.expire(self.now)?.into_parts();
+        let given_up = self.rows.apply(changes);
         self.session = session;
         self.check();
-        true
+        Some(given_up)
     }
 
     /// What holds after every step: session and rows agree, the bounds are kept, the state survives its encoding.
