@@ -10,6 +10,7 @@ export PATH="$PATH:$HOME/.cargo/bin:$sotto_cache/tools/bin"
 rust_min=1.95
 nextest_version=0.9.143
 deny_version=0.20.2
+fuzz_version=0.13.2
 
 say() { printf '\n== %s\n' "$*"; }
 stop() {

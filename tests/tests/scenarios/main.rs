@@ -4,6 +4,7 @@
 mod address;
 mod checkers;
 mod copies;
+mod corpus;
 mod faults;
 mod holds;
 mod hostile;
