@@ -150,14 +150,17 @@ impl Talk {
         liar: &Session,
         say: impl Fn(&mut [u8; BRAID_SLOT_BYTES]),
     ) -> bool {
-        let (_, packet) = lie(liar, &mut self.rng, b"a lie beside it", say);
-        self.rng.drawn();
+        // Bytes of its own, so that the conversation draws the same whatever lies are told beside it.
+        let rng = &mut Recorder::new(self.written.len() as u64);
+        let (_, packet) = lie(liar, rng, b"a lie beside it", say);
+        rng.drawn();
         let side = &self.sides[by];
         let (session, _, opened) = side.session.open(&packet, side.now, &side.rows).unwrap().into_parts();
         if opened.broke {
             assert!(session.is_broken());
-            let refused = session.seal(&mut self.rng, b"no more", Padding::Bucket);
+            let refused = session.seal(rng, b"no more", Padding::Bucket);
             assert_eq!(refused.unwrap_err(), SealError::Broken);
+            assert!(rng.drawn().is_empty(), "a seal that is refused draws nothing");
             let case = self.here(why, by).hex("bytes", &packet).hex("content", &opened.content);
             self.refused.push(case.text("error", "Broken"));
         }
