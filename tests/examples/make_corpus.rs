@@ -40,10 +40,14 @@ fn main() {
         write("decoders", &format!("{decoder}-{place:02}"), &decoders::input(decoder, bytes));
     }
     for (name, script) in stories() {
-        write("session", name, &script);
+        write("session", name, &[&[0], &script[..]].concat());
+    }
+    // From each eighth turn on: a few packets late and out of order, of either side.
+    for turns in (1..64).step_by(8) {
+        write("session", &format!("from-turn-{turns:02}"), &[&[turns], &few()[..]].concat());
     }
     for (name, script) in lies() {
-        for (who, begins) in [("initiator", 0), ("responder", 1)] {
+        for (who, begins) in [("initiator", 0), ("responder", 1), ("initiator-later", 24), ("responder-later", 25)] {
             write("hostile", &format!("{name}-{who}"), &[&[begins], &script[..]].concat());
         }
     }
@@ -174,7 +178,7 @@ fn rows() -> Vec<Input> {
     let mut all = vec![];
     for (table, decoder) in tables {
         let rows = world.client(bob).rows().table(table).chain(world.client(alice).rows().table(table));
-        all.extend(rows.take(4).map(|(_, value)| (decoder, value.to_vec())));
+        all.extend(rows.take(2).map(|(_, value)| (decoder, value.to_vec())));
     }
     all
 }
@@ -182,6 +186,13 @@ fn rows() -> Vec<Input> {
 /// One thing that happens: what, by whom, and its argument.
 fn act(what: u8, side: u8, argument: u8) -> Vec<u8> {
     vec![what << 1 | side, argument]
+}
+
+/// What may happen at any time.
+fn few() -> Vec<u8> {
+    let seals = [act(0, 0, 3), act(0, 1, 3)].concat().repeat(3);
+    let comes = [act(5, 0, 0), act(5, 1, 0), act(4, 0, 1), act(4, 1, 1), act(3, 0, 0), act(3, 1, 0)].concat();
+    [seals, comes, act(15, 0, 8)].concat()
 }
 
 fn stories() -> Vec<(&'static str, Vec<u8>)> {

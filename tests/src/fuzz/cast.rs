@@ -13,6 +13,8 @@ use sotto_inner::{
 };
 use sotto_outer::{Bundle, RelayAddress, Tls};
 
+use super::party::Party;
+
 /// The time at which every story begins, in Unix seconds.
 pub const NOW: u64 = 1_800_000_000;
 
@@ -29,9 +31,12 @@ pub struct Cast {
     pub bundle: Bundle,
     /// Alice's half.
     pub handshake: Handshake,
-    initiator: Vec<u8>,
-    responder: Vec<u8>,
+    /// Alice and Bob, stored, after so many turns of one packet each.
+    stored: Vec<[Vec<u8>; 2]>,
 }
+
+/// Turns after which a story may begin: over an epoch of the Braid, so that each of its states is near some beginning.
+const TURNS: usize = 64;
 
 /// Someone with one device and its prekeys.
 #[derive(Debug)]
@@ -66,14 +71,20 @@ impl Cast {
         let Initiated { handshake, id: _, session } =
             initiate(&mut rng, &alice.manifest, &alice.device, &opened, &link).expect("an honest bundle");
         let answer = accept(&bob.answering(&link), &handshake).expect("an honest handshake");
-        let (initiator, responder) = (session.encode().to_vec(), answer.encode().to_vec());
-        Self { alice, bob, link, bundle, handshake, initiator, responder }
+        let stored = past(session, answer);
+        Self { alice, bob, link, bundle, handshake, stored }
     }
 
     /// Alice's first state, and Bob's.
     pub fn sessions(&self) -> (Session, Session) {
+        self.sessions_after(0)
+    }
+
+    /// Alice and Bob after some turns of one packet each; [`TURNS`] are as none.
+    pub fn sessions_after(&self, turns: u8) -> (Session, Session) {
         let decode = |bytes| Session::decode(bytes).expect("a state that was encoded");
-        (decode(&self.initiator), decode(&self.responder))
+        let [alice, bob] = &self.stored[usize::from(turns) % TURNS];
+        (decode(alice), decode(bob))
     }
 
     /// Bob's bundle, opened and verified.
@@ -137,6 +148,20 @@ impl Person {
             link_secret: Some(&link.secret),
         }
     }
+}
+
+/// Every state of two who talk in turns.
+fn past(alice: Session, bob: Session) -> Vec<[Vec<u8>; 2]> {
+    let mut parties = [Party::new(alice, 0xa), Party::new(bob, 0xb)];
+    let mut stored = vec![];
+    for _ in 0..TURNS {
+        stored.push(parties.each_ref().map(|party| party.session.encode().to_vec()));
+        for (from, to) in [(0, 1), (1, 0)] {
+            let packet = parties[from].seal(b"well").expect("an open window");
+            parties[to].open(&packet, NOW).expect("an honest packet");
+        }
+    }
+    stored
 }
 
 /// A relay that exists nowhere.

@@ -4,7 +4,8 @@
 //! What must hold at the one who keeps to it: a packet opens at most once; whatever opens leaves a state that survives its encoding, under all bounds; a broken Braid is said and seals nothing any more.
 
 use hmac::{Hmac, KeyInit, Mac};
-use rand_core::Rng;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
 use sha2::Sha256;
 use sha3::{Digest, Sha3_256};
 use sotto_crypto::{NoSkippedKeys, Padding, SealError, Session};
@@ -52,8 +53,8 @@ const STEPS: [u32; 16] = [
 /// If anything does not hold.
 pub fn run(data: &[u8]) {
     let mut script = Script::new(data);
-    let Some(mallory_begins) = script.byte() else { return };
-    let mut story = Story::new(mallory_begins & 1 == 0);
+    let Some(beginning) = script.byte() else { return };
+    let mut story = Story::new(beginning & 1 == 0, beginning >> 1);
     while story.work < WORK_MAX && story.step(&mut script).is_some() {}
 }
 
@@ -61,7 +62,7 @@ pub fn run(data: &[u8]) {
 struct Mallory {
     session: Session,
     forge: Forge,
-    rng: rand_chacha::ChaCha20Rng,
+    rng: ChaCha20Rng,
     /// The last few chunks that went out, by whoever.
     chunks: Vec<[u8; CHUNK_BYTES]>,
 }
@@ -76,11 +77,12 @@ struct Story {
 }
 
 impl Story {
-    fn new(mallory_begins: bool) -> Self {
-        let (alice, bob) = cast().sessions();
-        let (mallory, victim) = if mallory_begins { (alice, bob) } else { (bob, alice) };
-        let victim = Party::new(victim, 0xb);
-        let rng = Party::new(cast().sessions().0, 0xa).rng;
+    /// Of two who have kept to the protocol for some turns; Mallory is Alice or Bob.
+    fn new(is_alice: bool, turns: u8) -> Self {
+        let (alice, bob) = cast().sessions_after(turns);
+        let (mallory, victim) = if is_alice { (alice, bob) } else { (bob, alice) };
+        let victim = Party::new(victim, 0x1b);
+        let rng = ChaCha20Rng::seed_from_u64(0x1a);
         let mut forge = Forge::default();
         forge.learn(&Stored::of(&mallory));
         let mallory = Mallory { session: mallory, forge, rng, chunks: vec![[0; CHUNK_BYTES]] };

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use sotto_crypto::{OpenError, SealError};
-use sotto_inner::limits::{SKIPPED_CHAINS_MAX, SKIPPED_KEY_SECS, SKIPPED_KEYS_MAX};
+use sotto_inner::limits::{SKIPPED_CHAINS_MAX, SKIPPED_KEY_SECS, SKIPPED_KEYS_MAX, UNRECEIPTED_PACKETS_MAX};
 
 use super::{
     Script,
@@ -26,7 +26,8 @@ const KEPT_SECS_MIN: u64 = SKIPPED_KEY_SECS - 86_400;
 /// If anything does not hold.
 pub fn run(data: &[u8]) {
     let mut script = Script::new(data);
-    let mut story = Story::new();
+    let Some(turns) = script.byte() else { return };
+    let mut story = Story::new(turns);
     while story.work < WORK_MAX && story.step(&mut script).is_some() {}
     story.end();
 }
@@ -70,10 +71,12 @@ struct Story {
 }
 
 impl Story {
-    fn new() -> Self {
-        let (alice, bob) = cast().sessions();
-        let parties = [Party::new(alice, 0xa), Party::new(bob, 0xb)];
-        Self { parties, ways: Default::default(), now: NOW, work: 0 }
+    /// Of two who have talked for some turns, and lost nothing.
+    fn new(turns: u8) -> Self {
+        let (alice, bob) = cast().sessions_after(turns);
+        let parties = [Party::new(alice, 0x1a), Party::new(bob, 0x1b)];
+        let ways = parties.each_ref().map(|party| Way { receipted: party.session.sealed(), ..Way::default() });
+        Self { parties, ways, now: NOW, work: 0 }
     }
 
     /// One thing happens; `None` when the script is at its end.
@@ -238,13 +241,18 @@ impl Story {
         }
     }
 
+    /// Whether as many packets are under way as may be.
+    fn is_full(&self, side: Side) -> bool {
+        self.parties[side].session.sealed() - self.ways[side].receipted >= UNRECEIPTED_PACKETS_MAX
+    }
+
     /// After all of it, what Alice seals opens, and then what Bob seals.
     fn end(&mut self) {
         for side in [0, 1, 0, 1] {
             self.receipt(side);
             match self.seal(side, 3) {
                 Ok(()) => {}
-                Err(SealError::WindowFull) if self.ways[side].bounds_passed || self.ways[side].waits() => continue,
+                Err(SealError::WindowFull) if self.is_full(side) => continue,
                 Err(SealError::NotBegun) if side == 1 && self.ways[0].receipted == 0 => continue,
                 Err(error) => panic!("{error:?} at the end"),
             }
@@ -279,11 +287,6 @@ impl Way {
                 missing.remove(&place);
             }
         }
-    }
-
-    /// Whether a full window of packets is under way.
-    fn waits(&self) -> bool {
-        self.sent.len() as u64 >= self.receipted + sotto_inner::limits::UNRECEIPTED_PACKETS_MAX
     }
 }
 
