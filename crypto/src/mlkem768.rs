@@ -1,4 +1,5 @@
-//! ML-KEM-768 (FIPS 203) in halves, over libcrux's incremental interface, which wipes nothing: every buffer here is ours.
+//! ML-KEM-768 (FIPS 203) in halves, over libcrux's incremental interface, which wipes nothing: every buffer we hold is wiped,
+//! what it leaves on its own stack is not.
 //!
 //! An encapsulation key is ρ, its hash and the vector t̂: the first two are enough for the first half of a ciphertext, the
 //! vector for the second. Put together, key and ciphertext are those of FIPS 203.

@@ -1,6 +1,6 @@
 //! The message key: one packet's share of a chain.
 //!
-//! It seals nothing itself. Mixed with the Braid's key of the same packet, once there is one, and salted with the hash
+//! It seals nothing itself. Mixed with the Braid's key of the same packet, and salted with the hash
 //! of the sealed header, it yields the packet's body key and nonce.
 
 use core::fmt;

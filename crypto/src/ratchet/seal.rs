@@ -75,8 +75,11 @@ impl Session {
     /// Seals `content` into an ephemeral packet of the smallest bucket. No state changes, so it may leave at once.
     ///
     /// # Errors
-    /// [`SealError::TooLong`], [`SealError::NotBegun`].
+    /// [`SealError::TooLong`], [`SealError::NotBegun`], [`SealError::Broken`].
     pub fn seal_ephemeral(&self, rng: &mut dyn CryptoRng, content: &[u8]) -> Result<Vec<u8>, SealError> {
+        if self.is_broken() {
+            return Err(SealError::Broken);
+        }
         let packet_bytes = Padding::Bucket.packet_bytes(content.len()).filter(|&bytes| bytes == BUCKETS[0]);
         let packet_bytes = packet_bytes.ok_or(SealError::TooLong)?;
         let chain = self.sending.as_ref().ok_or(SealError::NotBegun)?;

@@ -33,6 +33,8 @@
 //! 4: receiving chain, 5: its runs, 6: sending chain key of the epoch ahead or null, 7: the receiving one, 8: old epochs as
 //! an array of {0: epoch, 1: runs}}; an epoch's chain is {0: epoch, 1: chain key, 2: number of the next packet}.
 
+use std::collections::BTreeSet;
+
 use minicbor::{Decoder, Encoder, decode, encode::Write};
 use sotto_inner::{
     AgreementKey,
@@ -42,7 +44,7 @@ use zeroize::Zeroizing;
 
 use super::{
     associated_data::AssociatedData,
-    braid::{BRAID_BYTES_MAX, Braid},
+    braid::{BRAID_BYTES_MAX, Braid, Stage},
     chain::{Chain, OldChain, ReceivingChain},
     chain_key::ChainKey,
     ephemeral_key::EphemeralKey,
@@ -194,6 +196,7 @@ impl Session {
             && self.old.iter().all(|chain| !chain.runs.is_empty())
             && self.hold_together(&runs)
             && self.hold_together(&epochs)
+            && share_no_run(&runs, &epochs)
             && self.epochs_fit()
     }
 
@@ -207,21 +210,42 @@ impl Session {
             && runs.iter().all(|runs| runs.0.is_sorted_by(|run, next| run.from < next.from))
     }
 
-    /// Whether the epoch chains stand where the Braid lets them.
+    /// Whether the epoch chains stand where the Braid's state lets them.
     fn epochs_fit(&self) -> bool {
-        let Epochs { sending, receiving, ahead_sending, ahead_receiving, old, .. } = &self.epochs;
-        let Some(braid) = &self.braid else { return true };
-        // The newest epoch whose secret is known: the one before the Braid's, or the Braid's own.
-        let newest = braid.epoch().before().0 + u32::from(braid.knows_secret());
-        let fits = |chain: &EpochChain, ahead: &Option<EpochChainKey>| {
-            chain.epoch.checked_add(u32::from(ahead.is_some())) == Some(newest)
-        };
-        fits(sending, ahead_sending)
-            && fits(receiving, ahead_receiving)
-            && old.len() <= SKIPPED_CHAINS_MAX
+        let Epochs { initiator, sending, receiving, ahead_sending, ahead_receiving, old, .. } = &self.epochs;
+        let old_fit = old.len() <= SKIPPED_CHAINS_MAX
             && old.iter().all(|old| !old.runs.is_empty() && old.epoch < receiving.epoch)
-            && old.is_sorted_by(|one, next| one.epoch < next.epoch)
+            && old.is_sorted_by(|one, next| one.epoch < next.epoch);
+        let Some(braid) = &self.braid else { return old_fit };
+        let before = braid.epoch().before().0;
+        let first = before == 0;
+        // On the chain of the epoch before, with or without the epoch's own waiting; or a chain further back.
+        let at = |chain: &EpochChain, ahead: &Option<EpochChainKey>| chain.epoch == before && ahead.is_none();
+        let waits = |chain: &EpochChain, ahead: &Option<EpochChainKey>| chain.epoch == before && ahead.is_some();
+        let behind = |chain: &EpochChain, ahead: &Option<EpochChainKey>| {
+            chain.epoch.checked_add(1) == Some(before) && ahead.is_some()
+        };
+        let (sends, receives) = ((sending, ahead_sending), (receiving, ahead_receiving));
+        let fits = match braid.stage() {
+            Stage::KeysUnsampled if first => at(sends.0, sends.1) && at(receives.0, receives.1),
+            Stage::KeysUnsampled => behind(sends.0, sends.1) && at(receives.0, receives.1),
+            Stage::Offering => at(sends.0, sends.1) && at(receives.0, receives.1),
+            Stage::NoHeaderReceived => {
+                (at(sends.0, sends.1) || behind(sends.0, sends.1))
+                    && (at(receives.0, receives.1) || behind(receives.0, receives.1))
+            }
+            Stage::HeaderReceived => (at(sends.0, sends.1) || behind(sends.0, sends.1)) && at(receives.0, receives.1),
+            Stage::SecretKnown => waits(sends.0, sends.1) && waits(receives.0, receives.1),
+        };
+        let offers = matches!(braid.stage(), Stage::KeysUnsampled | Stage::Offering);
+        old_fit && fits && offers == (*initiator == (braid.epoch().0 % 2 == 1))
     }
+}
+
+/// A run's rows belong to one ratchet.
+fn share_no_run(one: &[&Runs], other: &[&Runs]) -> bool {
+    let ids = |runs: &[&Runs]| -> BTreeSet<u64> { runs.iter().flat_map(|runs| &runs.0).map(|run| run.id.0).collect() };
+    ids(one).is_disjoint(&ids(other))
 }
 
 fn write_chain<W: Write>(e: &mut Encoder<W>, chain: &Chain) -> EncodeResult<W> {

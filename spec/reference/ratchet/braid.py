@@ -30,7 +30,7 @@ from ratchet.braid_states import (
     State,
     epoch_secret,
 )
-from ratchet.erasure import INDEX_END, Decoder, encode
+from ratchet.erasure import INDICES, Decoder, encode
 from ratchet.slot import Chunk, Message
 
 
@@ -69,11 +69,9 @@ Speaking = HeaderSent | Ct1Received | Ct1Sampled | EkReceivedCt1Sampled | Ct2Sam
 
 
 def _send_chunk(state: Speaking, kind: Chunk, data: bytes, born: Born | None) -> tuple[State, Message, Born | None]:
-    """The next chunk of `data`; no chunk once the indices are used up."""
-    if state.index == INDEX_END:
-        return state, Message(state.epoch), born
+    """The next chunk of `data`; after the last index they begin anew."""
     message = Message(state.epoch, kind, state.index, encode(data, state.index))
-    return replace(state, index=state.index + 1), message, born
+    return replace(state, index=(state.index + 1) % INDICES), message, born
 
 
 def _header(state: KeysSampled) -> bytes:

@@ -12,7 +12,7 @@ from ratchet.gf16 import lagrange, multiply
 
 CHUNK_BYTES = 96
 SYMBOLS = CHUNK_BYTES // 2
-INDEX_END = 65_535  # never used [SES-37]
+INDICES = 65_536  # after which they begin anew [SES-37]
 
 
 @dataclass(frozen=True)

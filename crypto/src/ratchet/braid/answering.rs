@@ -155,13 +155,13 @@ impl Ct1Acknowledged {
 
 impl Ct2Sampled {
     pub(super) fn send(&mut self) -> Piece {
-        indexed::<SECOND_HALF_CHUNKS>(&self.tagged, &mut self.next).map_or(Piece::Nothing, Piece::SecondHalf)
+        Piece::SecondHalf(indexed::<SECOND_HALF_CHUNKS>(&self.tagged, &mut self.next))
     }
 }
 
 impl Answer {
     fn send(&self, next: &mut u16) -> Piece {
-        indexed::<FIRST_HALF_CHUNKS>(&*self.first_half, next).map_or(Piece::Nothing, Piece::FirstHalf)
+        Piece::FirstHalf(indexed::<FIRST_HALF_CHUNKS>(&*self.first_half, next))
     }
 
     /// The vector that twelve chunks gave, if it is the one that the header promised.

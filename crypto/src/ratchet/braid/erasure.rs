@@ -41,7 +41,7 @@ impl<const N: usize> Decoder<N> {
     /// `N` chunks of it, and the decoder empty.
     pub(super) fn take(&mut self, index: u16, chunk: &Chunk) -> Option<Vec<u8>> {
         if let Err(place) = self.chunks.binary_search_by_key(&index, |(index, _)| *index) {
-            self.chunks.reserve_exact(N);
+            self.chunks.reserve_exact(N - self.chunks.len());
             self.chunks.insert(place, (index, *chunk));
         }
         (self.chunks.len() >= N).then(|| decode::<N>(&core::mem::take(&mut self.chunks)))

@@ -63,6 +63,20 @@ pub(super) enum Braid {
     Ct2Sampled(Ct2Sampled),
 }
 
+/// How far an epoch has come on one side.
+pub(super) enum Stage {
+    /// Offers; has sealed nothing in this epoch.
+    KeysUnsampled,
+    /// Offers, and has sealed in this epoch.
+    Offering,
+    /// Answers; knows nothing yet.
+    NoHeaderReceived,
+    /// Answers, and has opened a packet of this epoch.
+    HeaderReceived,
+    /// Answers, and knows the epoch's secret.
+    SecretKnown,
+}
+
 /// What every state has: where it is, and what vouches for the other side there.
 pub(super) struct Turn {
     epoch: Epoch,
@@ -224,12 +238,19 @@ impl Braid {
         self.turn().epoch
     }
 
-    /// Whether the secret of the epoch under way is known on this side.
-    pub(super) fn knows_secret(&self) -> bool {
-        matches!(
-            self,
-            Self::Ct1Sampled(_) | Self::EkReceivedCt1Sampled(_) | Self::Ct1Acknowledged(_) | Self::Ct2Sampled(_)
-        )
+    /// How far the epoch has come, as far as the epoch chains depend on it.
+    pub(super) fn stage(&self) -> Stage {
+        match self {
+            Self::KeysUnsampled(_) => Stage::KeysUnsampled,
+            Self::KeysSampled(_) | Self::HeaderSent(_) | Self::Ct1Received(_) | Self::EkSentCt1Received(_) => {
+                Stage::Offering
+            }
+            Self::NoHeaderReceived(_) => Stage::NoHeaderReceived,
+            Self::HeaderReceived(_) => Stage::HeaderReceived,
+            Self::Ct1Sampled(_) | Self::EkReceivedCt1Sampled(_) | Self::Ct1Acknowledged(_) | Self::Ct2Sampled(_) => {
+                Stage::SecretKnown
+            }
+        }
     }
 
     pub(super) fn duplicate(&self) -> Self {
@@ -320,11 +341,12 @@ fn epoch_secret(epoch: Epoch, shared: &Secret32) -> Secret32 {
     Secret32::copied(&out)
 }
 
-/// The next chunk of an object; each index is used once, and the last one never.
-fn indexed<const N: usize>(object: &[u8], next: &mut u16) -> Option<Indexed> {
+/// The next chunk of an object. After the last index they begin anew: a chunk says the same whenever it is sent, and
+/// whoever waits for one is never left without.
+fn indexed<const N: usize>(object: &[u8], next: &mut u16) -> Indexed {
     let index = *next;
-    *next = index.checked_add(1)?;
-    Some(Indexed { index, chunk: chunk::<N>(object, index) })
+    *next = index.wrapping_add(1);
+    Indexed { index, chunk: chunk::<N>(object, index) }
 }
 
 impl core::fmt::Debug for Braid {

@@ -105,7 +105,7 @@ impl KeysSampled {
 impl HeaderSent {
     pub(super) fn send(&mut self) -> Piece {
         let chunk = indexed::<VECTOR_CHUNKS>(&*self.key.vector, &mut self.next);
-        chunk.map_or(Piece::Nothing, |chunk| Piece::Vector { chunk, first_half_came: false })
+        Piece::Vector { chunk, first_half_came: false }
     }
 
     pub(super) fn receive(mut self, piece: &Piece) -> Result<Ct1Received, Self> {
@@ -121,7 +121,7 @@ impl Ct1Received {
     /// The chunk tells that the first half came; one of some index goes out as long as the other side needs to know that.
     pub(super) fn send(&mut self) -> Piece {
         let chunk = indexed::<VECTOR_CHUNKS>(&*self.key.vector, &mut self.next);
-        chunk.map_or(Piece::Nothing, |chunk| Piece::Vector { chunk, first_half_came: true })
+        Piece::Vector { chunk, first_half_came: true }
     }
 
     pub(super) fn receive(self, piece: &Piece) -> Result<EkSentCt1Received, Self> {

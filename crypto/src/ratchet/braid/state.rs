@@ -37,7 +37,7 @@ use crate::{
 
 /// A chunk and its index, in bytes.
 const INDEXED_BYTES: usize = 2 + CHUNK_BYTES;
-/// Longest encoding, in bytes, rounded up: Ct1Sampled with eleven chunks of the vector, about 2,300.
+/// Longest encoding, in bytes, rounded up: EkReceivedCt1Sampled, about 2,300.
 pub(in crate::ratchet) const BRAID_BYTES_MAX: usize = 2_560;
 
 type EncodeResult<W> = Result<(), minicbor::encode::Error<<W as Write>::Error>>;
@@ -115,7 +115,7 @@ impl Braid {
                 turn,
                 seed: read_seed(d)?,
                 first_half: Arc::new(*read_array(d)?),
-                second_half: read_chunks(d)?,
+                second_half: read_some_chunks(d)?,
             }),
             5 => Self::NoHeaderReceived(NoHeaderReceived { turn }),
             6 => Self::HeaderReceived(HeaderReceived { turn, header: *read_array(d)? }),
@@ -128,7 +128,7 @@ impl Braid {
                 next: d.u16()?,
                 vector: Arc::new(*read_array(d)?),
             }),
-            9 => Self::Ct1Acknowledged(Ct1Acknowledged { turn, answer: read_answer(d)?, vector: read_chunks(d)? }),
+            9 => Self::Ct1Acknowledged(Ct1Acknowledged { turn, answer: read_answer(d)?, vector: read_some_chunks(d)? }),
             10 => Self::Ct2Sampled(Ct2Sampled { turn, tagged: *read_array(d)?, next: d.u16()? }),
             _ => return Err(malformed()),
         })
@@ -177,6 +177,12 @@ fn read_chunks<const N: usize>(d: &mut Reader<'_>) -> Result<Decoder<N>, decode:
     });
     let decoder = Decoder::from_chunks(chunks.collect()).filter(|_| rest.is_empty());
     decoder.ok_or_else(malformed)
+}
+
+/// In a state that begins with a chunk there is one.
+fn read_some_chunks<const N: usize>(d: &mut Reader<'_>) -> Result<Decoder<N>, decode::Error> {
+    let decoder = read_chunks(d)?;
+    if decoder.chunks().is_empty() { Err(malformed()) } else { Ok(decoder) }
 }
 
 fn read_secret(d: &mut Reader<'_>) -> Result<Secret32, decode::Error> {

@@ -113,6 +113,10 @@ fn a_state_that_no_session_can_reach_is_refused() {
     refuse("too many keys of epochs", |session| session.epochs.receiving_runs.0[0].kept = 2_001);
     refuse("an epoch chain behind the Braid", |session| session.epochs.sending.epoch = 7);
     refuse("no chain of an epoch whose secret is known", |session| session.epochs.ahead_sending = None);
+    refuse("the other side's turn to offer", |session| session.epochs.initiator = true);
+    refuse("one run in both ratchets", |session| {
+        session.epochs.receiving_runs.0[0].id = session.receiving.as_ref().unwrap().runs.0[0].id;
+    });
     refuse("an old epoch without keys", |session| {
         session.epochs.old.push(OldEpoch { epoch: 0, runs: Default::default() });
     });
