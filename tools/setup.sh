@@ -23,7 +23,7 @@ has_file() { compgen -G "$1" >/dev/null; }
 
 # The least set of Debian packages: a C compiler and headers for SQLite, SQLCipher and aws-lc; perl and make for the
 # OpenSSL inside SQLCipher. For `tests` also strace, for the one that watches the relay's fdatasync, and Mesa's software
-# renderer, for pictures of the window. For `window` what the window opens while it runs, for `display` a display without a
+# renderer, for pictures of the window; for `spec` Python with its environments. For `window` what the window opens while it runs, for `display` a display without a
 # screen, hands for it, and a camera.
 need_packages() {
     local missing=()
@@ -53,6 +53,9 @@ need_packages() {
         command -v xdotool >/dev/null || missing+=(xdotool)
         command -v import >/dev/null || missing+=(imagemagick)
         has_file '/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf' || missing+=(fonts-noto-color-emoji)
+    fi
+    if [ "${1:-}" = spec ]; then
+        python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     fi
     if [ "${1:-}" = package ]; then
         command -v dpkg-shlibdeps >/dev/null || missing+=(dpkg-dev)
