@@ -23,8 +23,8 @@ has_file() { compgen -G "$1" >/dev/null; }
 
 # The least set of Debian packages: a C compiler and headers for SQLite, SQLCipher and aws-lc; perl and make for the
 # OpenSSL inside SQLCipher. For `tests` also strace, for the one that watches the relay's fdatasync, and Mesa's software
-# renderer, for pictures of the window; for `spec` Python with its environments. For `window` what the window opens while it runs, for `display` a display without a
-# screen, hands for it, and a camera.
+# renderer, for pictures of the window; for `spec` Python with its environments. For `window` what the window opens while it
+# runs, for `display` a display without a screen, hands for it, and a camera.
 need_packages() {
     local missing=()
     command -v gcc >/dev/null || missing+=(gcc)
