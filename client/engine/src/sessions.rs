@@ -115,8 +115,19 @@ impl Work<'_> {
         }
         let staged = staged.map_err(Unopened::Packet)?;
         let (next, changes, opened) = staged.into_parts();
-        if row.front.take().is_some() {
-            // The first reply: the peer has the handshake.
+        let first_reply = row.front.take().is_some();
+        if !next.is_broken() {
+            self.choose_active(contact, id, first_reply)?;
+        }
+        self.save_session(&contact.root, row, &next);
+        self.save_skipped(&id, changes)?;
+        Ok((id, opened))
+    }
+
+    /// Whether a session seals from now on, of which a packet just came.
+    fn choose_active(&mut self, contact: &mut Contact, id: [u8; 32], first_reply: bool) -> Result<(), RowsError> {
+        if first_reply {
+            // The peer has the handshake.
             contact.active = Some(id);
             self.save_contact(contact);
         } else if self.active_is_unanswered(contact)? && contact.active != Some(id) {
@@ -125,9 +136,7 @@ impl Work<'_> {
             contact.reseal = true;
             self.save_contact(contact);
         }
-        self.save_session(&contact.root, row, &next);
-        self.save_skipped(&id, changes)?;
-        Ok((id, opened))
+        Ok(())
     }
 
     /// Whether the session that seals waits for its first reply since more than a day.
@@ -213,16 +222,16 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Where a handshake of ours was never answered, and another session stands, that one seals from now on: the peer may have
-    /// dropped ours, so it is not true that both decide alike.
+    /// Where a handshake of ours was never answered, and another session stands and can seal, that one seals from now on: the
+    /// peer may have dropped ours, so it is not true that both decide alike.
     pub(crate) fn replace_unanswered(&mut self) -> Result<(), RowsError> {
         for (_, mut contact) in self.records::<Contact>(&Range::all(), usize::MAX)? {
             if !contact.connected() || !self.active_is_unanswered(&contact)? {
                 continue;
             }
             let book = self.book(&contact)?;
-            let answered = book.iter().filter(|(row, _)| row.front.is_none());
-            if let Some((_, newest)) = answered.max_by_key(|(row, _)| row.created) {
+            let can_seal = book.iter().filter(|(row, session)| row.front.is_none() && !session.is_broken());
+            if let Some((_, newest)) = can_seal.max_by_key(|(row, _)| row.created) {
                 contact.active = Some(*newest.id().as_bytes());
                 self.save_contact(&contact);
                 self.seal_anew(contact)?;
