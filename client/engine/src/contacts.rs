@@ -37,6 +37,7 @@ impl Work<'_> {
 
     /// Puts a contact into another state, and tells.
     pub(crate) fn enter(&mut self, contact: &mut Contact, state: ContactState) -> Result<()> {
+        let connected = contact.connected();
         if contact.state != state {
             if contact.state == ContactState::Incoming {
                 let waiting = self.counter(b"requests")?.saturating_sub(1);
@@ -46,7 +47,7 @@ impl Work<'_> {
             self.happened(Happening::Contact { contact: contact.root, state })?;
         }
         self.save_contact(contact);
-        Ok(())
+        if contact.connected() && !connected { self.resume_repair(contact) } else { Ok(()) }
     }
 
     pub(crate) fn connect(
@@ -289,6 +290,7 @@ impl Work<'_> {
         self.forget_peer_bundle(&contact.root.clone());
         contact.link = None;
         contact.receipts_due = None;
+        (contact.repair_wanted, contact.copied) = (false, false);
         Ok(())
     }
 

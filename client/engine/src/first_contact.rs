@@ -69,7 +69,7 @@ impl Work<'_> {
             };
         }
         let Some(accepted) = self.accept_first(account, message)? else { return Ok(Memorable::No) };
-        if Content::decode(&accepted.opened.content).is_err() {
+        if accepted.opened.broke || Content::decode(&accepted.opened.content).is_err() {
             // Authentic, and nothing a conversation begins with.
             return Ok(Memorable::No);
         }
@@ -86,6 +86,7 @@ impl Work<'_> {
         self.adopt_session(&mut contact, &accepted.session)?;
         self.save_skipped(&id, accepted.changes)?;
         self.use_up_prekeys(&message.handshake, &id)?;
+        contact.reseal = true;
         self.save_contact(&contact);
         let root = contact.root;
         if stranger {
@@ -93,11 +94,6 @@ impl Work<'_> {
             self.effect(Effect::Notify(Notice::Request { contact: root }));
         }
         self.receive(account, contact, accepted.opened, Origin::NewSession)?;
-        if let Some(contact) = self.contact(&root)?
-            && contact.connected()
-        {
-            self.seal_anew(contact)?;
-        }
         Ok(Memorable::Yes)
     }
 

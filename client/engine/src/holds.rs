@@ -48,6 +48,7 @@ impl Work<'_> {
             }
             self.save_contact(&contact);
             self.happened(Happening::IdentityAccepted { contact: *id })?;
+            self.resume_repair(&contact)?;
             self.pump(contact)?;
         }
         self.answer(ticket, Outcome::Contact(*id));

@@ -20,7 +20,7 @@ use sotto_inner::{
 use sotto_outer::{Ack, Command, Deliver, EnvelopeId, MailboxKind, ReceiveId, RelayIdentity};
 
 use crate::{
-    Change, ContactState, Happening, Rows, RowsError, Table,
+    Change, ContactId, ContactState, Happening, Rows, RowsError, Table,
     record::{Account, Contact, Known, OwnMailbox},
     sessions::Unopened,
     work::Work,
@@ -110,10 +110,25 @@ impl Work<'_> {
         opened: Opened,
         origin: Origin,
     ) -> Result<Memorable, RowsError> {
+        let root = contact.root;
         if contact.unopenable > 0 {
             contact.unopenable = 0;
             self.save_contact(&contact);
         }
+        // Whatever else this packet holds, if anything.
+        self.want_repair_if_broken(&mut contact)?;
+        let memorable = self.receive_content(account, contact, &opened, origin)?;
+        self.finish_reseal(&root, origin)?;
+        Ok(memorable)
+    }
+
+    fn receive_content(
+        &mut self,
+        account: &Account,
+        contact: Contact,
+        opened: &Opened,
+        origin: Origin,
+    ) -> Result<Memorable, RowsError> {
         let Ok(content) = Content::decode(&opened.content) else {
             // Authentic, and not a content of this version: its key is used up, nothing else follows.
             return Ok(Memorable::Yes);
@@ -124,25 +139,24 @@ impl Work<'_> {
         }
         self.witness(content.time)?;
         self.reader_is_back(&contact.root);
-        let root = contact.root;
         if contact.state == ContactState::Incoming && contact.unaccepted >= REQUEST_CONTENTS_MAX {
             // A request is no conversation: what a stranger can make us store has an end.
             return Ok(Memorable::No);
         }
         self.receive_durable(account, contact, &content, origin)?;
-        if opened.broke
-            && let Some(contact) = self.contact(&root)?
-        {
-            self.want_repair(contact)?;
-        }
-        if let Some(mut contact) = self.contact(&root)?
-            && contact.reseal
-        {
-            contact.reseal = false;
-            self.save_contact(&contact);
-            self.seal_anew(contact)?;
-        }
         Ok(Memorable::Yes)
+    }
+
+    /// Another session took over with this packet: what waits is sealed in it, once, now that the packet is dealt with.
+    fn finish_reseal(&mut self, id: &ContactId, origin: Origin) -> Result<(), RowsError> {
+        let Some(mut contact) = self.contact(id)?.filter(|contact| contact.reseal) else { return Ok(()) };
+        contact.reseal = false;
+        self.save_contact(&contact);
+        if origin == Origin::NewSession && !contact.connected() {
+            // A request of ours stays behind its own handshake.
+            return self.pump(contact);
+        }
+        self.seal_anew(contact)
     }
 
     fn receive_durable(

@@ -72,7 +72,8 @@ impl Work<'_> {
     /// Sends what can be sent to a contact: in order, as far as session, relay and answers allow.
     pub(crate) fn pump(&mut self, contact: Contact) -> Result<(), RowsError> {
         let sends = contact.connected() || contact.state == ContactState::Requested;
-        if !sends || contact.held.is_some() || !self.can_be_answered(&contact)? {
+        // What another session takes over is sealed at the end of this step, and not before as well.
+        if !sends || contact.reseal || contact.held.is_some() || !self.can_be_answered(&contact)? {
             return Ok(());
         }
         let pump = self.memory.pumps.entry(contact.root).or_default();
@@ -193,7 +194,7 @@ impl Work<'_> {
             }
             Err(SealError::NotBegun) => return Ok(Sealing::Later),
             Err(SealError::Broken) => {
-                // Repair was wanted when it broke, and comes as soon as it may.
+                self.want_repair(&contact.root)?;
                 return Ok(Sealing::Later);
             }
             Err(SealError::TooLong) => return Ok(Sealing::TooLong),
@@ -431,7 +432,7 @@ impl Work<'_> {
     pub(crate) fn repair_full_window(&mut self, contact: &Contact) -> Result<(), RowsError> {
         let active = self.active_session(contact)?;
         if active.is_some_and(|(_, session)| session.unreceipted() >= UNRECEIPTED_PACKETS_MAX) {
-            self.want_repair(contact.clone())?;
+            self.want_repair(&contact.root)?;
         }
         Ok(())
     }
@@ -441,10 +442,10 @@ impl Work<'_> {
         let first = self.records::<OutboxRow>(&Range::prefix(contact.root.as_bytes()), IN_FLIGHT_MAX)?;
         let lies_there =
             |row: &OutboxRow| row.sealed.as_ref().is_some_and(|sealed| sealed.session == *session.id().as_bytes());
-        if contact.copied || first.iter().any(|(_, row)| row.taken() && lies_there(row)) {
+        if contact.repair_wanted || first.iter().any(|(_, row)| row.taken() && lies_there(row)) {
             return Ok(());
         }
-        self.want_repair(contact.clone())
+        self.want_repair(&contact.root)
     }
 
     /// Takes contents out of a contact's outbox that something newer replaces.

@@ -1,8 +1,9 @@
 //! Repair: a session that can no longer be used is replaced with the keys both sides handed each other inside it.
 //!
 //! Four things cause it: three distinct envelopes that open nowhere, a lease that is not ours, a Braid that an authentic packet
-//! broke, a window full of what nobody can receipt. It starts by itself only with a contact, at most once a day with doubling delay, by a timer and never as the
-//! answer to one envelope. The bound is what a hostile relay gets out of injecting noise.
+//! broke, a window full of what nobody can receipt. It starts by itself only with a contact, at most once a day with doubling
+//! delay; but for the lease, by a timer and never in the step of an envelope. The bound is what a hostile relay gets out of
+//! injecting noise.
 
 use sotto_crypto::{Answering, NoSkippedKeys};
 use sotto_inner::{
@@ -26,7 +27,7 @@ const WAIT_DAYS_MAX: u32 = 32;
 const BUNDLES_A_DAY_MAX: u32 = 4;
 /// After this long without one, the delay begins anew.
 const QUIET_DAYS: u64 = 64;
-/// A repair after unopenable envelopes waits a random time up to this, so that no envelope is seen to have an answer.
+/// A repair waits a random time, so that no envelope is seen to have an answer.
 const DELAY_MILLIS_MIN: u64 = 5_000;
 const DELAY_MILLIS_SPAN: u64 = 55_000;
 
@@ -71,10 +72,8 @@ impl Work<'_> {
             }
         }
         self.put(Table::Meta, &peer_bundle_key(&contact.root), encoded(bundle));
-        if contact.copied {
-            // A repair that had no keys to begin with.
-            self.set_timer(repair_allowed_at(contact).max(self.now), &Timer::Repair(contact.root));
-        }
+        // One that had no keys to begin with.
+        self.resume_repair(contact)?;
         Ok(true)
     }
 
@@ -92,9 +91,7 @@ impl Work<'_> {
         contact.unopenable = contact.unopenable.saturating_add(1);
         self.save_contact(&contact);
         if contact.unopenable == UNOPENABLE_BEFORE_REPAIR && contact.connected() {
-            let delay = DELAY_MILLIS_MIN + self.jitter(DELAY_MILLIS_SPAN);
-            let at = self.now.plus_millis(delay).max(repair_allowed_at(&contact));
-            self.set_timer(at, &Timer::Repair(contact.root));
+            self.plan_repair(&contact);
         }
         Ok(Memorable::Yes)
     }
@@ -102,32 +99,60 @@ impl Work<'_> {
     /// A copy was noticed: what this state seals may be lost to the other one.
     pub(crate) fn repair_after_copy(&mut self, id: &ContactId) -> Result<(), RowsError> {
         let Some(mut contact) = self.contact(id)? else { return Ok(()) };
-        if contact.copied || self.now.secs().saturating_sub(contact.repaired_at) < SECS_PER_DAY {
+        if contact.copied || self.now.secs().saturating_sub(contact.copied_at) < SECS_PER_DAY {
             // Told already; a relay that says so at every turn is not believed more often than once a day.
             return Ok(());
         }
         self.happened(Happening::CopyNoticed { contact: Some(*id) })?;
-        contact.copied = true;
-        self.want_repair(contact)
+        (contact.copied, contact.copied_at, contact.repair_wanted) = (true, self.now.secs(), true);
+        self.save_contact(&contact);
+        self.start_repair(id)
     }
 
-    /// Repairs as soon as it is allowed.
-    pub(crate) fn want_repair(&mut self, mut contact: Contact) -> Result<(), RowsError> {
-        contact.copied = true;
+    /// Plans a repair, unless one is wanted already.
+    pub(crate) fn want_repair(&mut self, id: &ContactId) -> Result<(), RowsError> {
+        // As it is in the rows: whoever seals may hold an older one.
+        let Some(mut contact) = self.contact(id)?.filter(|contact| !contact.repair_wanted) else { return Ok(()) };
+        contact.repair_wanted = true;
         self.save_contact(&contact);
-        let at = repair_allowed_at(&contact);
-        if at <= self.now {
-            return self.start_repair(&contact.root);
-        }
-        self.set_timer(at, &Timer::Repair(contact.root));
+        self.plan_repair(&contact);
         Ok(())
+    }
+
+    /// Plans a repair if the session that seals is broken, unless one is wanted already. What an archived one suffers is nobody's
+    /// loss.
+    pub(crate) fn want_repair_if_broken(&mut self, contact: &mut Contact) -> Result<(), RowsError> {
+        if !contact.repair_wanted && self.active_is_broken(contact)? {
+            contact.repair_wanted = true;
+            self.save_contact(contact);
+            self.plan_repair(contact);
+        }
+        Ok(())
+    }
+
+    /// Plans a repair that is needed and could not start: nothing left for the contact, or there were no keys.
+    pub(crate) fn resume_repair(&mut self, contact: &Contact) -> Result<(), RowsError> {
+        if self.needs_repair(contact)? {
+            self.plan_repair(contact);
+        }
+        Ok(())
+    }
+
+    fn needs_repair(&self, contact: &Contact) -> Result<bool, RowsError> {
+        let told = contact.repair_wanted || contact.unopenable >= UNOPENABLE_BEFORE_REPAIR;
+        Ok(told || self.active_is_broken(contact)?)
+    }
+
+    fn plan_repair(&mut self, contact: &Contact) {
+        let delay = DELAY_MILLIS_MIN + self.jitter(DELAY_MILLIS_SPAN);
+        let at = self.now.plus_millis(delay).max(repair_allowed_at(contact));
+        self.set_timer(at, &Timer::Repair(contact.root));
     }
 
     /// Starts a repair, if it is still needed and allowed now.
     pub(crate) fn start_repair(&mut self, id: &ContactId) -> Result<(), RowsError> {
         let (Some(mut contact), Some(account)) = (self.contact(id)?, self.account()?) else { return Ok(()) };
-        let needed = contact.copied || contact.unopenable >= UNOPENABLE_BEFORE_REPAIR;
-        if !needed || contact.held.is_some() || !contact.connected() {
+        if !self.needs_repair(&contact)? || contact.held.is_some() || !contact.connected() {
             return Ok(());
         }
         if repair_allowed_at(&contact) > self.now {
@@ -238,15 +263,11 @@ impl Work<'_> {
         self.adopt_session(&mut contact, &session)?;
         self.save_skipped(&id, changes)?;
         self.save(tag.as_bytes(), &TagRow { used: Some(id), ..row });
-        contact.copied = false;
+        (contact.repair_wanted, contact.copied, contact.reseal) = (false, false, true);
         self.save_contact(&contact);
         self.happened(Happening::SessionRepaired { contact: contact.root })?;
         self.send_repair_bundle(account, &mut contact)?;
-        let root = contact.root;
         self.receive(account, contact, opened, Origin::Session)?;
-        if let Some(contact) = self.contact(&root)? {
-            self.seal_anew(contact)?;
-        }
         Ok(Memorable::Yes)
     }
 
@@ -272,5 +293,5 @@ fn note_repair(contact: &mut Contact, now: u64) {
     contact.repair_wait_days = if quiet { 1 } else { (contact.repair_wait_days * 2).min(WAIT_DAYS_MAX) };
     contact.repaired_at = now;
     contact.unopenable = 0;
-    contact.copied = false;
+    (contact.repair_wanted, contact.copied) = (false, false);
 }

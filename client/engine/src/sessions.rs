@@ -147,6 +147,11 @@ impl Work<'_> {
         }))
     }
 
+    /// Whether the session that seals was broken, and so seals nothing. [SES-42]
+    pub(crate) fn active_is_broken(&self, contact: &Contact) -> Result<bool, RowsError> {
+        Ok(self.active_session(contact)?.is_some_and(|(_, session)| session.is_broken()))
+    }
+
     pub(crate) fn save_session(&mut self, contact: &ContactId, row: SessionRow, session: &Session) {
         let key = SessionRow::key(contact, session.id().as_bytes());
         self.save(&key, &SessionRow { state: SecretBytes::from(session.encode()), ..row });

@@ -44,7 +44,7 @@ pub struct Contact {
     #[n(10)]
     #[cbor(with = "minicbor::bytes")]
     pub active: Option<[u8; 32]>,
-    /// Whether only a new session helps: this state was found to be a copy, or its window is full of what expired.
+    /// Whether this state was found to be a copy, and the repair after that has not come yet.
     #[n(11)]
     pub copied: bool,
     /// Distinct envelopes that did not open since the last that did.
@@ -92,6 +92,13 @@ pub struct Contact {
     /// See above.
     #[n(26)]
     pub unopenable_today: u32,
+    /// Whether a repair is wanted, whatever the count says: this state was found to be a copy, the session that seals is broken,
+    /// or its window is full of what expired.
+    #[n(27)]
+    pub repair_wanted: bool,
+    /// When it was last told that this state is a copy, Unix seconds; 0 for never.
+    #[n(28)]
+    pub copied_at: u64,
 }
 
 /// Why nothing leaves for a contact until the person chooses.
@@ -144,6 +151,8 @@ impl Contact {
             offered: None,
             unopenable_day: 0,
             unopenable_today: 0,
+            repair_wanted: false,
+            copied_at: 0,
         }
     }
 
