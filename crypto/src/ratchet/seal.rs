@@ -27,7 +27,7 @@ pub enum SealError {
     /// A responder has opened no packet yet, so there is nothing to seal with.
     #[error("the conversation has not begun yet; this waits until its first message has been read")]
     NotBegun,
-    /// The other side broke the Braid: the session must be replaced.
+    /// The other side broke the Braid, or the stored state is damaged: the session must be replaced.
     #[error("the other side's keys do not fit together any more; this waits until the conversation has been repaired")]
     Broken,
 }
@@ -90,7 +90,8 @@ impl Session {
     pub(super) fn begin_sending(self, rng: &mut dyn CryptoRng) -> Result<Self, SealError> {
         let theirs = self.peer.ok_or(SealError::NotBegun)?;
         let private = PrivateKey::generate(rng);
-        let shared = private.agree(&theirs).expect("contributory: the receiving half agreed with the same point");
+        // The receiving half agreed with the same point, so only a damaged store gives one that cannot be agreed with.
+        let shared = private.agree(&theirs).map_err(|_| SealError::Broken)?;
         let step = self.root_key.advance(&shared);
         let sending = Chain {
             header_key: self.next_sending_header_key,

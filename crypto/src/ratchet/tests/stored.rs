@@ -189,3 +189,17 @@ fn debug_prints_no_contents() {
         @"Staged { session: Session { old_chains: 0, sealed: 1, receipted: 1, braid: Some(Ct1Sampled(1)), .. }, changes: SkippedChanges { put: [], delete: [], delete_chains: [] }, value: Opened { ephemeral: false, broke: false, .. } }"
     );
 }
+
+/// A peer's ratchet key that a damaged store gives back and that nobody can agree with is an error, found by fuzzing.
+#[test]
+fn a_stored_key_that_nobody_agrees_with_seals_nothing() {
+    let (mut alice, mut bob) = acquainted(49);
+    let packet = alice.seal(b"begins a chain");
+    bob.open(&packet).unwrap();
+    assert!(bob.session.step_due);
+    for key in [[0xff; 32], [0; 32]] {
+        bob.session.peer = Some(key.into());
+        let sealed = bob.session.seal(&mut bob.rng, b"answer", Padding::Bucket);
+        assert_eq!(sealed.unwrap_err(), SealError::Broken);
+    }
+}
