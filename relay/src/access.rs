@@ -44,14 +44,11 @@ impl Identity {
 
     /// Whether `owner` signed `message`. Without an owner the work is done on another key, for the same time, and the answer is no.
     pub(crate) fn signed_by(&self, owner: Option<&OwnerKey>, message: &[u8], signature: &OwnerSignature) -> bool {
-        let stand_in = self.key.verifying_key();
-        let key = match owner {
-            Some(owner) => VerifyingKey::from_bytes(owner.as_bytes()).ok(),
-            None => None,
-        };
+        // The stand-in is read from its bytes too: a curve point takes microseconds to read.
+        let key = VerifyingKey::from_bytes(owner.map_or(self.public.as_bytes(), OwnerKey::as_bytes)).ok();
         let signature = Signature::from_bytes(signature.as_bytes());
-        let valid = key.unwrap_or(stand_in).verify_strict(message, &signature).is_ok();
-        key.is_some() && valid
+        let valid = key.unwrap_or_else(|| self.key.verifying_key()).verify_strict(message, &signature).is_ok();
+        owner.is_some() & key.is_some() & valid
     }
 }
 
