@@ -1,6 +1,6 @@
 //! The Braid: a key agreement with ML-KEM-768 that travels in 96-byte chunks, one in each packet's header, and gives both
 //! sides a fresh post-quantum secret every epoch. From the public specification *The ML-KEM Braid Protocol*; labels,
-//! encodings and code are ours. Chapter 05, SES-34 to SES-40.
+//! encodings and code are ours. Chapter 05, SES-34 to SES-42.
 //!
 //! ```text
 //!  offers a key                                          answers it
