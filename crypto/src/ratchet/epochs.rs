@@ -12,7 +12,7 @@
 //! - The first packet of an epoch ends the chain before it at the length it tells: what is missing is kept as skipped keys,
 //!   and the chain key is gone.
 
-use sotto_inner::limits::{SKIPPED_CHAINS_MAX, SKIPPED_GAP_MAX, SKIPPED_KEYS_MAX};
+use sotto_inner::limits::{SKIPPED_CHAINS_MAX, SKIPPED_GAP_MAX};
 
 use super::{
     braid::{Epoch, EpochSecret, Slot},
@@ -208,10 +208,7 @@ impl Epochs {
                 changes.delete_chain(run.id);
             }
         }
-        while self.all_runs().map(|runs| runs.kept()).sum::<u32>() > SKIPPED_KEYS_MAX {
-            let oldest = self.all_runs().find_map(Runs::drop_oldest).expect("keys are kept, so there is a run");
-            changes.delete_chain(oldest);
-        }
+        Runs::drop_excess(self.all_runs().collect(), changes);
         self.old.retain(|old| !old.runs.is_empty());
     }
 

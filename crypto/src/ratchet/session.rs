@@ -7,10 +7,7 @@
 //! `CKr`, `Ns`, `Nr`, `PN` and `MKSKIPPED` are the fields below; beside them the Braid and its chains.
 
 use rand_core::CryptoRng;
-use sotto_inner::{
-    AgreementKey,
-    limits::{SKIPPED_CHAINS_MAX, SKIPPED_KEYS_MAX},
-};
+use sotto_inner::{AgreementKey, limits::SKIPPED_CHAINS_MAX};
 
 use super::{
     associated_data::AssociatedData,
@@ -225,10 +222,7 @@ impl Session {
                 changes.delete_chain(run.id);
             }
         }
-        while self.all_runs().map(|runs| runs.kept()).sum::<u32>() > SKIPPED_KEYS_MAX {
-            let oldest = self.all_runs().find_map(Runs::drop_oldest).expect("keys are kept, so there is a run");
-            changes.delete_chain(oldest);
-        }
+        Runs::drop_excess(self.all_runs().collect(), changes);
         self.old.retain(|chain| !chain.runs.is_empty());
         self.epochs.drop_excess(changes);
     }

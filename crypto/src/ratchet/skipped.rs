@@ -114,6 +114,14 @@ impl Runs {
         (!self.0.is_empty()).then(|| self.0.remove(0).id)
     }
 
+    /// Brings the runs of one ratchet, the oldest first, under the bound of a session: the oldest go.
+    pub(super) fn drop_excess(mut all: Vec<&mut Self>, changes: &mut SkippedChanges) {
+        while all.iter().map(|runs| runs.kept()).sum::<u32>() > SKIPPED_KEYS_MAX {
+            let oldest = all.iter_mut().find_map(|runs| runs.drop_oldest()).expect("keys are kept, so there is a run");
+            changes.delete_chain(oldest);
+        }
+    }
+
     /// Forgets runs that are too old.
     pub(super) fn drop_expired(&mut self, now: u64, changes: &mut SkippedChanges) {
         changes.delete_chains.extend(self.0.iter().filter(|run| run.is_expired(now)).map(|run| run.id));

@@ -81,7 +81,7 @@ mod tests {
     /// By the definition: a carry-less product of 31 bits, reduced by long division.
     fn by_division(a: u16, b: u16) -> u16 {
         let mut product = (0..16).filter(|bit| b >> bit & 1 == 1).fold(0_u32, |sum, bit| sum ^ u32::from(a) << bit);
-        for bit in (16..31).rev().filter(|bit| bit < &31) {
+        for bit in (16..31).rev() {
             if product >> bit & 1 == 1 {
                 product ^= 0x1_100b << (bit - 16);
             }
