@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::{
     access::Identity,
     core,
-    server::{LongPoll, Settings, Transport},
+    server::{Settings, Transport},
 };
 
 /// Why a folder is not one that a relay can run from. All of it is for the host to mend; nothing was changed.
@@ -284,13 +284,12 @@ impl Config {
         };
         let disk = Some((dir.path().to_owned(), storage.free_mib_min.saturating_mul(MIB)));
         Ok(Settings {
-            listen: *listen,
             metrics_listen: self.metrics_listen()?,
             public,
             transport,
-            long_poll: LongPoll::default(),
             core,
             disk,
+            ..Settings::plain(*listen)
         })
     }
 

@@ -26,8 +26,7 @@ use sotto_driver::{
 use sotto_outer::Tls;
 use sotto_relay::{
     Identity,
-    core::Config,
-    server::{Relay, Settings, Transport},
+    server::{Relay, Settings},
     storage::memory::MemoryStorage,
 };
 use tempfile::TempDir;
@@ -196,15 +195,7 @@ async fn wait_for(client: &Client, contact: &ContactId, state: ContactState) {
 fn relay(runtime: &Runtime) -> (Relay<MemoryStorage>, RelayAddress) {
     let identity = Identity::from_secret(&[7; 32]);
     let public = *identity.public();
-    let settings = Settings {
-        listen: "127.0.0.1:0".parse().expect("an address"),
-        metrics_listen: None,
-        public: None,
-        transport: Transport::Plain,
-        long_poll: Default::default(),
-        core: Config::default(),
-        disk: None,
-    };
+    let settings = Settings::plain("127.0.0.1:0".parse().expect("an address"));
     let _entered = runtime.enter();
     let relay = Relay::start(settings, identity, MemoryStorage::new()).expect("a relay");
     let address = RelayAddress::new("127.0.0.1", relay.address().port(), Tls::Off, public).expect("an address");

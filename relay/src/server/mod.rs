@@ -97,6 +97,21 @@ pub struct Settings {
     pub disk: Option<(PathBuf, u64)>,
 }
 
+impl Settings {
+    /// The least: plain, listening here, nothing measured and no disk watched. What a host writes comes on top.
+    pub fn plain(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            metrics_listen: None,
+            public: None,
+            transport: Transport::Plain,
+            long_poll: LongPoll::default(),
+            core: Config::default(),
+            disk: None,
+        }
+    }
+}
+
 /// Why a relay could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

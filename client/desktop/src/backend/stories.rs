@@ -13,8 +13,7 @@ use sotto_driver::{ContactId, ContactState, Link, MessageStatus, RelayAddress};
 use sotto_outer::Tls;
 use sotto_relay::{
     Identity,
-    core::Config,
-    server::{Relay, Settings, Transport},
+    server::{Relay, Settings},
     storage::memory::MemoryStorage,
 };
 use tempfile::TempDir;
@@ -41,15 +40,7 @@ impl House {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let identity = Identity::from_secret(&[7; 32]);
         let public = *identity.public();
-        let settings = Settings {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            metrics_listen: None,
-            public: None,
-            transport: Transport::Plain,
-            long_poll: Default::default(),
-            core: Config::default(),
-            disk: None,
-        };
+        let settings = Settings::plain("127.0.0.1:0".parse().unwrap());
         let relay = {
             let _entered = runtime.enter();
             Relay::start(settings, identity, MemoryStorage::new()).unwrap()
