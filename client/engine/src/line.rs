@@ -45,6 +45,7 @@ impl Role {
             | Command::Create(_)
             | Command::Subscribe(_)
             | Command::Ack(_)
+            | Command::Rotate(_)
             | Command::Delete(_)
             | Command::Publish(_) => Self::Reading,
         }

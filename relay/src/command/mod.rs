@@ -7,6 +7,7 @@ pub(crate) mod delete;
 pub(crate) mod fetch;
 pub(crate) mod info;
 pub(crate) mod publish;
+pub(crate) mod rotate;
 pub(crate) mod send;
 pub(crate) mod subscribe;
 

@@ -6,9 +6,9 @@ use ed25519_dalek::{Signer, SigningKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use sotto_outer::{
-    Ack, Answer, BundleId, ClientFrame, Command, ConnectionNonce, Create, Delete, Deliver, EnvelopeId, Info, Lease,
-    MailboxKind, OwnerKey, OwnerSignature, Publish, ReceiveId, RelayFrame, RelayIdentity, Send, SendCapability, SendId,
-    Subscribe, Subscription, Target, VERSION, signed,
+    Ack, Answer, BundleId, CapabilityHash, ClientFrame, Command, ConnectionNonce, Create, Delete, Deliver, EnvelopeId,
+    Info, Lease, MailboxKind, OwnerKey, OwnerSignature, Publish, ReceiveId, RelayFrame, RelayIdentity, Rotate, Send,
+    SendCapability, SendId, Subscribe, Subscription, Target, VERSION, signed,
 };
 
 use crate::{
@@ -260,6 +260,12 @@ impl Owner {
 
     pub(crate) fn ack(&self, ids: &[EnvelopeId]) -> Command {
         Command::Ack(Ack { mailbox: self.receive_id(), ids: ids.to_vec() })
+    }
+
+    pub(crate) fn rotate(&self, house: &House, conn: Conn, capability_hash: CapabilityHash) -> Command {
+        let mailbox = self.receive_id();
+        let bytes = signed::rotate(&house.relay(), &house.nonce(conn), &mailbox, &capability_hash);
+        Command::Rotate(Rotate { mailbox, capability_hash, signature: self.sign(&bytes) })
     }
 
     pub(crate) fn delete(&self, house: &House, conn: Conn, target: Target) -> Command {

@@ -192,13 +192,14 @@ pub(crate) struct Asker {
 /// What an outcome of storage is waited for with.
 #[derive(Debug)]
 pub(crate) enum Awaiting {
-    /// `create`, and `delete` or `publish` once they are checked.
+    /// `create`, and `rotate`, `delete` or `publish` once they are checked.
     Done(Asker),
     Send(command::send::Awaiting),
     Ephemeral(command::send::Awaiting),
     Subscriber(command::subscribe::AwaitingOwners),
     Lease(command::subscribe::AwaitingLease),
     Ack(command::ack::Awaiting),
+    Rotate(command::rotate::Awaiting),
     Deleter(command::delete::AwaitingOwner),
     Delete(command::delete::Awaiting),
     Fetch(command::fetch::Awaiting),
@@ -305,6 +306,7 @@ impl Core {
             Command::Send(send) => command::send::handle(self, turn, asker, send),
             Command::Subscribe(subscribe) => command::subscribe::handle(self, turn, asker, subscribe),
             Command::Ack(ack) => command::ack::handle(self, turn, asker, ack),
+            Command::Rotate(rotate) => command::rotate::handle(self, turn, asker, &rotate),
             Command::Delete(delete) => command::delete::handle(self, turn, asker, delete),
             Command::Publish(publish) => command::publish::handle(self, turn, asker, publish),
             Command::Fetch(fetch) => command::fetch::handle(self, turn, asker, &fetch),
@@ -335,6 +337,7 @@ impl Core {
             Awaiting::Subscriber(awaiting) => command::subscribe::owners_known(self, turn, awaiting, outcome),
             Awaiting::Lease(awaiting) => command::subscribe::leased(self, turn, awaiting, outcome),
             Awaiting::Ack(awaiting) => command::ack::stored(self, turn, awaiting, &outcome),
+            Awaiting::Rotate(awaiting) => command::rotate::owner_known(self, turn, awaiting, &outcome),
             Awaiting::Deleter(awaiting) => command::delete::owner_known(self, turn, awaiting, &outcome),
             Awaiting::Delete(awaiting) => command::delete::stored(self, turn, awaiting, &outcome),
             Awaiting::Fetch(awaiting) => command::fetch::stored(self, turn, awaiting, outcome),
@@ -385,6 +388,7 @@ impl Awaiting {
             | Self::Subscriber(_)
             | Self::Lease(_)
             | Self::Ack(_)
+            | Self::Rotate(_)
             | Self::Deleter(_)
             | Self::Delete(_)
             | Self::Fetch(_)

@@ -115,6 +115,7 @@ impl Metrics {
             Command::Send(_) => "send",
             Command::Subscribe(_) => "subscribe",
             Command::Ack(_) => "ack",
+            Command::Rotate(_) => "rotate",
             Command::Delete(_) => "delete",
             Command::Publish(_) => "publish",
             Command::Fetch(_) => "fetch",

@@ -57,6 +57,7 @@ fn payload_bytes(op: &Op) -> usize {
         | Op::Owners(_)
         | Op::Lease { .. }
         | Op::Acknowledge { .. }
+        | Op::Rotate { .. }
         | Op::DeleteMailbox { .. }
         | Op::DeleteBundle { .. }
         | Op::Publish(_)

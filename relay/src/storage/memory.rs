@@ -120,6 +120,7 @@ impl State {
                 self.next(mailbox, in_flight, *envelopes_max, *bytes_max, *now)
             }
             Op::Acknowledge { mailbox, ids, forget_at } => self.acknowledge(mailbox, ids, *forget_at),
+            Op::Rotate { mailbox, owner, capability_hash } => self.rotate(mailbox, owner, *capability_hash),
             Op::DeleteMailbox { mailbox, owner } => self.delete_mailbox(mailbox, owner),
             Op::DeleteBundle { bundle, owner } => self.delete_bundle(bundle, owner),
             Op::Publish(parts) => self.publish(parts),
@@ -217,6 +218,16 @@ impl State {
             mailbox.envelopes.retain(|_, stored| !ids.contains(&stored.id));
         }
         Outcome::Done
+    }
+
+    fn rotate(&mut self, mailbox: &ReceiveId, owner: &OwnerKey, capability_hash: CapabilityHash) -> Outcome {
+        match self.mailboxes.get_mut(mailbox) {
+            Some(held) if held.made.owner == *owner => {
+                held.made.capability_hash = capability_hash;
+                Outcome::Done
+            }
+            _ => Outcome::Denied,
+        }
     }
 
     fn delete_mailbox(&mut self, mailbox: &ReceiveId, owner: &OwnerKey) -> Outcome {

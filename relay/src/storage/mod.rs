@@ -107,6 +107,15 @@ pub enum Op {
         /// A send of the same id before this is a repeat.
         forget_at: Timestamp,
     },
+    /// Give a mailbox another send capability. [`Outcome::Done`], or [`Outcome::Denied`] where it is not this owner's.
+    Rotate {
+        /// Which mailbox.
+        mailbox: ReceiveId,
+        /// Whose signature was checked.
+        owner: OwnerKey,
+        /// Hash of the new capability.
+        capability_hash: CapabilityHash,
+    },
     /// Delete a mailbox and all in it. [`Outcome::Done`], or [`Outcome::Denied`] where it is not this owner's.
     DeleteMailbox {
         /// Which mailbox.

@@ -114,6 +114,11 @@ impl Draw {
                 let ids = (0..1 + self.below(10)).map(|_| self.id()).collect();
                 Op::Acknowledge { mailbox: self.fill().into(), ids, forget_at: self.now.plus_secs(600) }
             }
+            24 if self.below(2) == 0 => {
+                let name = self.fill::<16>();
+                let capability_hash = self.fill().into();
+                Op::Rotate { mailbox: name.into(), owner: [name[0]; 32].into(), capability_hash }
+            }
             24 => Op::DeleteMailbox { mailbox: self.fill().into(), owner: self.fill().into() },
             25 => Op::DeleteBundle { bundle: self.fill().into(), owner: self.fill().into() },
             26 => Op::Publish(self.parts()),

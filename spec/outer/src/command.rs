@@ -26,6 +26,9 @@ pub enum Command {
     /// These envelopes are safe with their reader: delete them.
     #[n(5)]
     Ack(#[n(0)] Ack),
+    /// Give a mailbox another send capability.
+    #[n(6)]
+    Rotate(#[n(0)] Rotate),
     /// Delete a mailbox or a bundle.
     #[n(7)]
     Delete(#[n(0)] Delete),
@@ -153,6 +156,21 @@ pub struct Ack {
     /// 1 to `ACK_IDS_MAX` ids.
     #[n(1)]
     pub ids: Vec<EnvelopeId>,
+}
+
+/// Gives a mailbox another send capability; from the answer on the old one is denied.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Rotate {
+    /// Which mailbox.
+    #[n(0)]
+    pub mailbox: ReceiveId,
+    /// Who may send from now on: the hash of what they show.
+    #[n(1)]
+    pub capability_hash: CapabilityHash,
+    /// The owner's signature over [`crate::signed::rotate`].
+    #[n(2)]
+    pub signature: OwnerSignature,
 }
 
 /// What a [`Delete`] deletes.

@@ -2,6 +2,8 @@
 
 /// An owner subscribes to a mailbox.
 pub const SUBSCRIBE: &[u8] = b"sotto/1 subscribe";
+/// An owner gives a mailbox another send capability.
+pub const ROTATE: &[u8] = b"sotto/1 rotate";
 /// An owner deletes a mailbox or a bundle.
 pub const DELETE: &[u8] = b"sotto/1 delete";
 /// An owner publishes bundle parts.

@@ -34,7 +34,7 @@ pub mod signed;
 pub use address::{AddressError, RelayAddress, Tls};
 pub use answer::{Answer, Bundle, InfoAnswer, LeaseOutcome, Limits, RefusedReason, Subscribed};
 pub use command::{
-    Ack, Command, Create, Delete, Fetch, Info, MailboxKind, Publish, Send, Subscribe, Subscription, Target,
+    Ack, Command, Create, Delete, Fetch, Info, MailboxKind, Publish, Rotate, Send, Subscribe, Subscription, Target,
 };
 pub use frame::{ClientFrame, Deliver, RelayFrame};
 pub use identifier::{

@@ -2,7 +2,7 @@
 //!
 //! Who holds keys signs these bytes with Ed25519; who checks uses strict verification (RFC 8032 §5.1.7, no small-order keys).
 
-use crate::{BundleId, ConnectionNonce, Lease, Publish, ReceiveId, RelayIdentity, Target, labels};
+use crate::{BundleId, CapabilityHash, ConnectionNonce, Lease, Publish, ReceiveId, RelayIdentity, Target, labels};
 
 /// What the owner of a mailbox signs to subscribe: label, relay, connection, mailbox, both leases (an absent one is 17 bytes
 /// of zero, a present one is preceded by 1).
@@ -18,6 +18,19 @@ pub fn subscribe(
     bytes.push(u8::from(confirmed.is_some()));
     bytes.extend_from_slice(confirmed.map_or(&[0; 16], |lease| lease.as_bytes()));
     bytes.extend_from_slice(new.as_bytes());
+    bytes
+}
+
+/// What the owner of a mailbox signs to rotate its send capability: label, relay, connection, mailbox, the new hash.
+pub fn rotate(
+    relay: &RelayIdentity,
+    nonce: &ConnectionNonce,
+    mailbox: &ReceiveId,
+    capability_hash: &CapabilityHash,
+) -> Vec<u8> {
+    let mut bytes = preamble(labels::ROTATE, relay, nonce);
+    bytes.extend_from_slice(mailbox.as_bytes());
+    bytes.extend_from_slice(capability_hash.as_bytes());
     bytes
 }
 

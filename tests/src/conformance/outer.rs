@@ -9,7 +9,7 @@ use sotto_inner::limits::FIRST_MESSAGE_BYTES;
 use sotto_outer::{
     Ack, Answer, Bundle, CapabilityHash, ClientFrame, Command, ConnectionNonce, Create, Delete, Deliver, Fetch, Info,
     InfoAnswer, LeaseOutcome, Limits, MailboxKind, Poll, PollAnswer, Publish, RefusedReason, RelayAddress, RelayFrame,
-    Send, Subscribe, Subscribed, Subscription, Target, Tls, VERSION, codec, limits,
+    Rotate, Send, Subscribe, Subscribed, Subscription, Target, Tls, VERSION, codec, limits,
 };
 use sotto_relay::{
     Identity, Timestamp,
@@ -124,6 +124,14 @@ fn client_frames() -> Vec<(&'static str, Vec<u8>)> {
             Command::Subscribe(Subscribe { mailboxes: vec![subscription(Some([16; 16])), subscription(None)] }),
         ),
         ("ack", Command::Ack(Ack { mailbox: [2; 16].into(), ids: vec![[7; 16].into()] })),
+        (
+            "rotate",
+            Command::Rotate(Rotate {
+                mailbox: [2; 16].into(),
+                capability_hash: [5; 32].into(),
+                signature: [10; 64].into(),
+            }),
+        ),
         (
             "delete a mailbox",
             Command::Delete(Delete { target: Target::Mailbox([2; 16].into()), signature: [10; 64].into() }),

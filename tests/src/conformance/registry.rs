@@ -85,7 +85,7 @@ macro_rules! labels {
 /// A set of constants: its section, the code's values, and the source that declares them.
 pub fn constants() -> Vec<(&'static str, Entries, &'static str)> {
     vec![
-        ("labels.outer", labels!(sotto_outer::labels: SUBSCRIBE DELETE PUBLISH WELCOME), OUTER_LABELS),
+        ("labels.outer", labels!(sotto_outer::labels: SUBSCRIBE ROTATE DELETE PUBLISH WELCOME), OUTER_LABELS),
         (
             "labels.inner",
             labels!(sotto_inner::labels: MANIFEST PREKEY BUNDLE_PART PQXDH HANDSHAKE FIRST_MESSAGE REPAIR SESSION ROOT_STEP
@@ -235,6 +235,7 @@ fn command_name(command: &Command) -> &'static str {
         Command::Send(_) => "send",
         Command::Subscribe(_) => "subscribe",
         Command::Ack(_) => "ack",
+        Command::Rotate(_) => "rotate",
         Command::Delete(_) => "delete",
         Command::Publish(_) => "publish",
         Command::Fetch(_) => "fetch",

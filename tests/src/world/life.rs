@@ -75,6 +75,7 @@ impl World {
             Command::Info(_)
             | Command::Subscribe(_)
             | Command::Ack(_)
+            | Command::Rotate(_)
             | Command::Delete(_)
             | Command::Publish(_)
             | Command::Fetch(_) => {}

@@ -78,6 +78,7 @@ impl<'a> Batch<'a> {
                 self.next(mailbox, in_flight, *envelopes_max, *bytes_max, *now).await
             }
             Op::Acknowledge { mailbox, ids, forget_at } => Ok(self.acknowledge(mailbox, ids, *forget_at)),
+            Op::Rotate { mailbox, owner, capability_hash } => self.rotate(mailbox, owner, capability_hash).await,
             Op::DeleteMailbox { mailbox, owner } => self.delete_mailbox(mailbox, owner).await,
             Op::DeleteBundle { bundle, owner } => self.delete_bundle(bundle, owner).await,
             Op::Publish(parts) => self.publish(parts).await,
@@ -100,7 +101,8 @@ impl<'a> Batch<'a> {
                         shown_for.insert((*mailbox, *shown));
                     }
                 }
-                Op::Next { mailbox, .. } | Op::Acknowledge { mailbox, .. } => {
+                // A send that follows a rotation is compared with the new capability, so the mailbox must be here.
+                Op::Next { mailbox, .. } | Op::Acknowledge { mailbox, .. } | Op::Rotate { mailbox, .. } => {
                     if self.memory.mailboxes.by_receive_id(mailbox).is_none() {
                         receive_ids.push(HEXLOWER.encode(mailbox.as_bytes()));
                     }

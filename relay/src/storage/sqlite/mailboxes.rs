@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use data_encoding::HEXLOWER;
-use sotto_outer::{BundleId, Lease, LeaseOutcome, OwnerKey, ReceiveId};
+use sotto_outer::{BundleId, CapabilityHash, Lease, LeaseOutcome, OwnerKey, ReceiveId};
 use sqlx::Row;
 
 use super::{
@@ -103,6 +103,23 @@ impl Batch<'_> {
         let new = serde_json::to_string(&new).expect("texts are JSON");
         update.bind(day.as_days()).bind(new).execute(&mut *self.connection).await?;
         Ok(Outcome::Leased(outcomes))
+    }
+
+    pub(super) async fn rotate(
+        &mut self,
+        mailbox: &ReceiveId,
+        owner: &OwnerKey,
+        capability_hash: &CapabilityHash,
+    ) -> Result<Outcome> {
+        let Some(held) = self.memory.mailboxes.by_receive_id(mailbox).filter(|held| held.made.owner == *owner) else {
+            return Ok(Outcome::Denied);
+        };
+        held.made.capability_hash = *capability_hash;
+        let key = held.key;
+        self.begin().await?;
+        let update = sqlx::query("UPDATE mailbox SET capability_hash = ? WHERE key = ?");
+        update.bind(&capability_hash.as_bytes()[..]).bind(key).execute(&mut *self.connection).await?;
+        Ok(Outcome::Done)
     }
 
     pub(super) async fn delete_mailbox(&mut self, mailbox: &ReceiveId, owner: &OwnerKey) -> Result<Outcome> {

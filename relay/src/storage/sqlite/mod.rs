@@ -180,6 +180,7 @@ const fn stores_more(op: &Op) -> bool {
         | Op::Lease { .. }
         | Op::Next { .. }
         | Op::Acknowledge { .. }
+        | Op::Rotate { .. }
         | Op::DeleteMailbox { .. }
         | Op::DeleteBundle { .. }
         | Op::FetchBundle { .. }
