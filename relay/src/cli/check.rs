@@ -21,8 +21,8 @@ pub(super) async fn check(data: &Path) -> Result<(), CliError> {
     let identity = dir.read_identity();
     let address = match (&config, &identity) {
         // The system will choose a port; there is no address before.
-        (Ok(config), Ok(_)) if config.listen.port() == 0 && config.public.is_empty() => Ok(()),
-        (Ok(config), Ok(identity)) => config.address(*identity.public(), config.listen).map(drop),
+        (Ok(config), Ok(_)) if !config.is_address_known() => Ok(()),
+        (Ok(config), Ok(identity)) => config.address(*identity.public(), config.listen()).map(drop),
         // What is wrong then stands in another line.
         (Err(_), _) | (_, Err(_)) => Ok(()),
     };

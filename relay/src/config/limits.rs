@@ -1,0 +1,67 @@
+//! `[limits]`: what one mailbox holds, and how long.
+
+use serde::Deserialize;
+use sotto_outer::limits;
+
+use super::{ConfigError, MIB, error::within, section::Section};
+
+/// `[limits]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Limits {
+    mailbox_envelopes_max: u32,
+    pub(super) contact_envelopes_max: u32,
+    mailbox_mib_max: u64,
+    envelope_ttl_days: u32,
+}
+
+impl Limits {
+    /// As the core takes them.
+    pub(super) const fn to_core(&self) -> sotto_outer::Limits {
+        sotto_outer::Limits {
+            mailbox_envelopes_max: self.mailbox_envelopes_max,
+            mailbox_bytes_max: self.mailbox_mib_max * MIB,
+            envelope_ttl_secs: self.envelope_ttl_days * 86_400,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            mailbox_envelopes_max: limits::MAILBOX_ENVELOPES_MAX,
+            contact_envelopes_max: limits::CONTACT_MAILBOX_ENVELOPES_MAX,
+            mailbox_mib_max: limits::MAILBOX_BYTES_MAX / MIB,
+            envelope_ttl_days: limits::ENVELOPE_TTL_SECS / 86_400,
+        }
+    }
+}
+
+impl Section for Limits {
+    const KEYS: &'static [&'static str] =
+        &["mailbox_envelopes_max", "contact_envelopes_max", "mailbox_mib_max", "envelope_ttl_days"];
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let Self { mailbox_envelopes_max, contact_envelopes_max, mailbox_mib_max, envelope_ttl_days } = *self;
+        let envelopes_max = u64::from(limits::MAILBOX_ENVELOPES_MAX);
+        within("limits.mailbox_envelopes_max", mailbox_envelopes_max.into(), envelopes_max)?;
+        let contact_max = u64::from(limits::CONTACT_MAILBOX_ENVELOPES_MAX);
+        within("limits.contact_envelopes_max", contact_envelopes_max.into(), contact_max)?;
+        within("limits.mailbox_mib_max", mailbox_mib_max, limits::MAILBOX_BYTES_MAX / MIB)?;
+        let ttl_days_max = u64::from(limits::ENVELOPE_TTL_SECS) / 86_400;
+        within("limits.envelope_ttl_days", envelope_ttl_days.into(), ttl_days_max)
+    }
+
+    fn text(&self) -> String {
+        let Self { mailbox_envelopes_max, contact_envelopes_max, mailbox_mib_max, envelope_ttl_days } = self;
+        format!(
+            "# What one mailbox holds. The protocol's own limits are the defaults; they can be lowered.
+mailbox_envelopes_max = {mailbox_envelopes_max}
+contact_envelopes_max = {contact_envelopes_max}
+mailbox_mib_max = {mailbox_mib_max}
+# How long an envelope waits for its reader.
+envelope_ttl_days = {envelope_ttl_days}
+"
+        )
+    }
+}

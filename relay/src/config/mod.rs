@@ -1,0 +1,168 @@
+//! A relay's folder and its configuration, `relay.toml`.
+//!
+//! Each section of the file is a module here: its values, their defaults, their check, and the text that a new file has of
+//! them. A new section is its module and a line in [`Sections`].
+
+mod dir;
+mod endpoint;
+mod error;
+mod keys;
+mod limits;
+mod metrics;
+mod section;
+mod storage;
+
+use std::net::SocketAddr;
+
+use sotto_outer::{RelayAddress, RelayIdentity, Tls};
+
+pub(crate) use self::{dir::DataDir, endpoint::DEFAULT_LISTEN, error::ConfigError};
+use self::{endpoint::Endpoint, metrics::Metrics, section::sections};
+use crate::{
+    core,
+    server::{Settings, Transport},
+};
+
+const MIB: u64 = 1024 * 1024;
+
+sections! {
+    metrics: metrics::Metrics,
+    limits: limits::Limits,
+    storage: storage::Storage,
+}
+
+/// `relay.toml`, checked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Config {
+    endpoint: Endpoint,
+    sections: Sections,
+}
+
+impl Config {
+    /// Parses and checks.
+    fn parse(text: &str) -> Result<Self, ConfigError> {
+        let table: toml::Table = text.parse()?;
+        keys::check(&table)?;
+        let config = Self { endpoint: table.clone().try_into()?, sections: table.try_into()? };
+        config.endpoint.tls()?;
+        config.sections.check()?;
+        Ok(config)
+    }
+
+    /// Where the relay listens.
+    pub(crate) const fn listen(&self) -> SocketAddr {
+        self.endpoint.listen
+    }
+
+    /// Whether the relay's address is known before the system has chosen a port.
+    pub(crate) const fn is_address_known(&self) -> bool {
+        self.endpoint.listen.port() != 0 || !self.endpoint.public.is_empty()
+    }
+
+    /// Where clients reach this relay, listening at `bound`.
+    pub(crate) fn address(&self, identity: RelayIdentity, bound: SocketAddr) -> Result<RelayAddress, ConfigError> {
+        self.endpoint.address(identity, bound)
+    }
+
+    pub(crate) fn settings(&self, dir: &DataDir) -> Result<Settings, ConfigError> {
+        let Self { endpoint, sections } = self;
+        let transport = match endpoint.tls()? {
+            Tls::Own => Transport::OwnTls,
+            Tls::Off => Transport::Plain,
+            Tls::Acme => return Err(ConfigError::Acme),
+        };
+        let core = core::Config {
+            limits: sections.limits.to_core(),
+            contact_envelopes_max: sections.limits.contact_envelopes_max,
+            ..core::Config::default()
+        };
+        Ok(Settings {
+            metrics_listen: sections.metrics.listen()?,
+            public: endpoint.public()?,
+            transport,
+            core,
+            disk: Some((dir.path().to_owned(), sections.storage.free_bytes_min())),
+            ..Settings::plain(endpoint.listen)
+        })
+    }
+
+    fn text(&self) -> String {
+        self.endpoint.text() + &self.sections.text()
+    }
+}
+
+/// The text of a new `relay.toml`.
+pub(crate) fn write_config(listen: SocketAddr, public: &str, tls: &str) -> Result<String, ConfigError> {
+    let endpoint = Endpoint { listen, public: public.to_owned(), tls: tls.to_owned() };
+    endpoint.check_new()?;
+    let sections = Sections { metrics: Metrics::beside(listen.port()), ..Sections::default() };
+    Ok(Config { endpoint, sections }.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn written() -> String {
+        write_config(DEFAULT_LISTEN, "relay.example:443", "off").unwrap()
+    }
+
+    #[test]
+    fn what_init_writes_is_read_back_and_lists_every_key_with_its_default() {
+        let config = Config::parse(&written()).unwrap();
+        let settings = config.settings(&DataDir::new(Path::new("/nowhere"))).unwrap();
+        assert_eq!(settings.transport, Transport::Plain);
+        assert_eq!(settings.core.limits, core::Config::default().limits);
+        assert_eq!(settings.core.contact_envelopes_max, core::Config::default().contact_envelopes_max);
+        let table: toml::Table = written().parse().unwrap();
+        let mut keys: Vec<_> = vec![];
+        for (name, value) in &table {
+            match value {
+                toml::Value::Table(section) => keys.extend(section.keys().map(|key| format!("{name}.{key}"))),
+                _ => keys.push(name.clone()),
+            }
+        }
+        let mut known = keys::known();
+        keys.sort();
+        known.sort();
+        assert_eq!(keys, known);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+        for (text, nearest) in [
+            ("lisen = \"127.0.0.1:1\"", Some("listen")),
+            ("[limits]\nmailbox_envelope_max = 5", Some("limits.mailbox_envelopes_max")),
+            ("free_mib_min = 1", Some("storage.free_mib_min")),
+            ("xyzzy = 1", None),
+        ] {
+            let Err(ConfigError::UnknownKey { nearest: found, .. }) = Config::parse(text) else { panic!("{text}") };
+            assert_eq!(found.as_deref(), nearest, "{text}");
+        }
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        let refused = |text| Config::parse(text).unwrap_err().to_string();
+        assert!(refused("tls = \"acme\"").contains("not built yet"));
+        assert!(refused("tls = \"yes\"").contains("\"own\" or \"off\""));
+        assert!(refused("listen = 5").contains("listen"));
+        assert!(refused("[limits]\nenvelope_ttl_days = 22").contains("from 1 to 21"));
+        assert!(refused("[limits]\nmailbox_envelopes_max = 0").contains("from 1 to 1000"));
+        assert!(refused("[metrics]\nlisten = \"x\"").contains("metrics.listen"));
+        assert!(refused("listen =").contains("relay.toml"));
+    }
+
+    #[test]
+    fn the_address_is_what_clients_reach() {
+        let identity = RelayIdentity::from([7; 32]);
+        let bound: SocketAddr = "127.0.0.1:5000".parse().unwrap();
+        let address = |text: &str| Config::parse(text).unwrap().address(identity, bound).unwrap().to_string();
+        assert!(address("").starts_with("sotto://127.0.0.1:5000/"));
+        assert!(address("public = \"relay.example:443\"").starts_with("sotto://relay.example:443/"));
+        assert!(address("public = \"[2001:db8::1]:443\"\ntls = \"off\"").ends_with("?tls=off"));
+        assert!(matches!(write_config("0.0.0.0:4433".parse().unwrap(), "", "own"), Err(ConfigError::PublicMissing)));
+    }
+}
