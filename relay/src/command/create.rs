@@ -20,8 +20,8 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, create:
     core.store(turn, Op::Create(mailbox), Awaiting::Done(asker));
 }
 
-fn let_in(core: &mut Core, turn: &Turn<'_>, asker: Asker) -> Result<(), u32> {
-    core.admit(Work::Create)?;
+fn let_in(core: &mut Core, turn: &mut Turn<'_>, asker: Asker) -> Result<(), u32> {
+    core.admit(turn, Work::Create)?;
     let Some(connection) = core.connections.get_mut(&asker.conn) else { return Ok(()) };
     connection.creates.take(turn.now, core.config.create_rate, 1)
 }

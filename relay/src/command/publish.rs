@@ -34,8 +34,8 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, publish
     core.store(turn, Op::Publish(parts), Awaiting::Done(asker));
 }
 
-fn let_in(core: &mut Core, turn: &Turn<'_>, asker: Asker) -> Result<(), u32> {
-    core.admit(Work::Create)?;
+fn let_in(core: &mut Core, turn: &mut Turn<'_>, asker: Asker) -> Result<(), u32> {
+    core.admit(turn, Work::Create)?;
     let Some(connection) = core.connections.get_mut(&asker.conn) else { return Ok(()) };
     connection.publishes.take(turn.now, core.config.publish_rate, 1)
 }

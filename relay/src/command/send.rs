@@ -54,7 +54,7 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, send: S
     let Send { mailbox, capability, id, ttl_secs: _, payload, proof: _ } = send;
     let shown = capability_hash(&capability);
     let let_in = core
-        .admit(Work::Send)
+        .admit(turn, Work::Send)
         .and_then(|()| core.take_connection_send(turn.now, asker.conn))
         .and_then(|()| core.sends.take(shown, turn.now, core.config.send_rate));
     if let Err(retry_after_secs) = let_in {
@@ -279,7 +279,9 @@ mod tests {
         let (mut house, bob) = (House::new(), Owner::new(1));
         let (reading, alice) = (house.reader(&bob), house.greeted());
         house.ask(alice, bob.send(1));
-        house.core.config.admission = Admission { create_max: 0, send_max: 0, send_bytes_max: 0, subscribe_max: 0 };
+        let none =
+            Admission { create_max: 0, send_max: 0, send_bytes_max: 0, subscribe_max: 0, ..Admission::default() };
+        house.core.config.admission = none;
         assert!(matches!(house.ask(alice, bob.send(2)), Answer::Busy { .. }));
         assert_eq!(house.ask(reading, bob.ack(&[envelope_id(1)])), Answer::Done);
     }

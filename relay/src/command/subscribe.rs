@@ -46,8 +46,8 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, subscri
     core.store(turn, Op::Owners(things), core::Awaiting::Subscriber(AwaitingOwners { asker, mailboxes }));
 }
 
-fn let_in(core: &mut Core, turn: &Turn<'_>, asker: Asker, count: usize) -> Result<(), u32> {
-    core.admit(Work::Subscribe)?;
+fn let_in(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, count: usize) -> Result<(), u32> {
+    core.admit(turn, Work::Subscribe)?;
     let Some(connection) = core.connections.get_mut(&asker.conn) else { return Ok(()) };
     connection.subscribes.take(turn.now, core.config.subscribe_rate, u32::try_from(count).unwrap_or(u32::MAX))?;
     connection.subscribing += count;

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use sotto_outer::{
     ConnectionNonce, ReceiveId,
-    limits::{DELIVERY_WINDOW_BYTES, DELIVERY_WINDOW_ENVELOPES, PAYLOAD_BYTES_MAX},
+    limits::{DELIVERY_WINDOW_ENVELOPES, PAYLOAD_BYTES_MAX},
 };
 
 use super::{Conn, Core, rate::Meter};
@@ -62,11 +62,13 @@ impl Core {
     }
 }
 
-/// Envelopes sent on a connection and not yet acknowledged.
+/// Envelopes sent on a connection and not yet acknowledged, and what is being read for it. How many bytes it may have, the
+/// sum over all connections decides ([`super::Transit`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Window {
     envelopes: usize,
     bytes: usize,
+    reading_bytes: usize,
 }
 
 impl Window {
@@ -74,17 +76,38 @@ impl Window {
         DELIVERY_WINDOW_ENVELOPES - self.envelopes
     }
 
-    pub(crate) const fn free_bytes(&self) -> usize {
-        DELIVERY_WINDOW_BYTES - self.bytes
+    /// Envelopes sent and not yet acknowledged.
+    pub(crate) const fn envelopes(&self) -> usize {
+        self.envelopes
+    }
+
+    /// Their payload bytes.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Bytes of `bytes_max` that are neither used nor asked for.
+    pub(crate) const fn free_bytes(&self, bytes_max: usize) -> usize {
+        bytes_max.saturating_sub(self.bytes + self.reading_bytes)
     }
 
     /// Whether the next envelope fits, however large it is.
-    pub(crate) const fn is_open(&self) -> bool {
-        self.free_envelopes() > 0 && self.free_bytes() >= PAYLOAD_BYTES_MAX
+    pub(crate) const fn is_open(&self, bytes_max: usize) -> bool {
+        self.free_envelopes() > 0 && self.free_bytes(bytes_max) >= PAYLOAD_BYTES_MAX
     }
 
-    pub(crate) const fn fits(&self, payload_bytes: usize) -> bool {
-        self.free_envelopes() > 0 && self.free_bytes() >= payload_bytes
+    pub(crate) const fn fits(&self, payload_bytes: usize, bytes_max: usize) -> bool {
+        self.free_envelopes() > 0 && self.bytes + payload_bytes <= bytes_max
+    }
+
+    /// A read of at most so many bytes is on its way.
+    pub(crate) const fn begin_read(&mut self, bytes_max: usize) {
+        self.reading_bytes += bytes_max;
+    }
+
+    /// It has come.
+    pub(crate) const fn end_read(&mut self, bytes_max: usize) {
+        self.reading_bytes -= bytes_max;
     }
 
     /// An envelope that fits is sent.
@@ -102,24 +125,35 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use sotto_outer::limits::DELIVERY_WINDOW_BYTES as BYTES;
+
     use super::*;
 
     #[test]
     fn the_window_is_128_envelopes_or_4_mib() {
         let mut window = Window::default();
         for _ in 0..128 {
-            assert!(window.fits(1) && window.is_open());
+            assert!(window.fits(1, BYTES) && window.is_open(BYTES));
             window.add(1);
         }
-        assert!(!window.fits(1) && !window.is_open());
+        assert!(!window.fits(1, BYTES) && !window.is_open(BYTES));
         window.remove(1);
-        assert!(window.fits(1));
+        assert!(window.fits(1, BYTES));
 
         let mut window = Window::default();
         for _ in 0..64 {
-            assert!(window.fits(PAYLOAD_BYTES_MAX));
+            assert!(window.fits(PAYLOAD_BYTES_MAX, BYTES));
             window.add(PAYLOAD_BYTES_MAX);
         }
-        assert!(!window.fits(1));
+        assert!(!window.fits(1, BYTES));
+    }
+
+    #[test]
+    fn what_is_being_read_takes_its_place() {
+        let mut window = Window::default();
+        window.begin_read(BYTES - PAYLOAD_BYTES_MAX + 1);
+        assert!(!window.is_open(BYTES) && window.fits(1, BYTES));
+        window.end_read(BYTES - PAYLOAD_BYTES_MAX + 1);
+        assert!(window.is_open(BYTES));
     }
 }

@@ -2,10 +2,10 @@
 //! it is acknowledged.
 
 use sha2::{Digest, Sha256};
-use sotto_outer::{Deliver, EnvelopeId, ReceiveId, RelayFrame};
+use sotto_outer::{Deliver, EnvelopeId, ReceiveId, RelayFrame, limits::PAYLOAD_BYTES_MAX};
 
 use super::{
-    Awaiting, Config, Conn, Connection, Core, Subscription, Tag, Ticket, Turn,
+    Awaiting, Config, Conn, Connection, Core, Subscription, Tag, Ticket, Transit, Turn,
     subscription::{Progress, Reader},
 };
 use crate::storage::{Envelope, Op, Outcome};
@@ -45,6 +45,7 @@ impl Core {
         connection.behind.retain(|behind| behind != mailbox);
         for bytes in subscription.in_flight_bytes() {
             connection.window.remove(bytes);
+            self.transit.remove(1, bytes);
         }
     }
 
@@ -63,8 +64,8 @@ impl Core {
             Progress::Behind | Progress::Reading { .. } => {}
             Progress::Level => {
                 let Some(connection) = self.connections.get_mut(&subscription.conn) else { return };
-                if connection.window.fits(envelope.payload.len()) {
-                    send(turn, connection, subscription, mailbox, envelope);
+                if connection.window.fits(envelope.payload.len(), self.transit.window_bytes()) {
+                    send(turn, &mut self.transit, connection, subscription, mailbox, envelope);
                 } else {
                     subscription.progress = Progress::Behind;
                     connection.behind.push_back(mailbox);
@@ -78,7 +79,7 @@ impl Core {
     pub(crate) fn deliver_ephemeral(&self, turn: &mut Turn<'_>, mailbox: ReceiveId, id: EnvelopeId, payload: Vec<u8>) {
         let Some(subscription) = self.subscriptions.get(&mailbox) else { return };
         let Some(connection) = self.connections.get(&subscription.conn) else { return };
-        if connection.window.is_open() {
+        if connection.window.is_open(self.transit.window_bytes()) {
             turn.reply(subscription.conn, RelayFrame::Deliver(Deliver { mailbox, id, payload }));
         }
     }
@@ -92,6 +93,7 @@ impl Core {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         for bytes in ids.iter().filter_map(|id| subscription.acknowledged(id)) {
             connection.window.remove(bytes);
+            self.transit.remove(1, bytes);
         }
         self.tell_caught_up(turn, mailbox);
         self.refill(turn, conn);
@@ -100,19 +102,23 @@ impl Core {
     /// Reads for a connection whatever its window has room for.
     pub(crate) fn refill(&mut self, turn: &mut Turn<'_>, conn: Conn) {
         while let Some(connection) = self.connections.get_mut(&conn) {
-            if connection.reading == READS_MAX || !connection.window.is_open() {
+            let window_bytes = self.transit.window_bytes();
+            if connection.reading == READS_MAX || !connection.window.is_open(window_bytes) {
                 return;
             }
             // Several mailboxes share what is free; what does not fit in the end is read again later.
             let sharers = connection.behind.len().clamp(1, READS_MAX);
             let envelopes_max = connection.window.free_envelopes().div_ceil(sharers);
-            let bytes_max = connection.window.free_bytes();
+            let share = connection.window.free_bytes(window_bytes) / sharers;
+            let bytes_max = share.min(self.transit.spare()).max(PAYLOAD_BYTES_MAX);
             let Some(mailbox) = connection.behind.pop_front() else { return };
             let Some(subscription) = self.subscriptions.get(&mailbox) else { continue };
             connection.reading += 1;
+            connection.window.begin_read(bytes_max);
+            self.transit.begin_read(bytes_max);
             let in_flight = subscription.in_flight_seqs();
             let op = Op::Next { mailbox, in_flight, envelopes_max, bytes_max, now: turn.now };
-            let ticket = self.store(turn, op, Awaiting::Next(Reader { conn, mailbox }));
+            let ticket = self.store(turn, op, Awaiting::Next(Reader { conn, mailbox, bytes_max }));
             if let Some(subscription) = self.subscriptions.get_mut(&mailbox) {
                 subscription.progress = Progress::Reading { ticket, again: false };
             }
@@ -147,9 +153,11 @@ impl Core {
 
     /// What was read comes from the store.
     pub(crate) fn read(&mut self, turn: &mut Turn<'_>, ticket: Ticket, reader: Reader, outcome: Outcome) {
-        let Reader { conn, mailbox } = reader;
+        let Reader { conn, mailbox, bytes_max } = reader;
+        self.transit.end_read(bytes_max);
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         connection.reading -= 1;
+        connection.window.end_read(bytes_max);
         let Some(subscription) = self.subscriptions.get_mut(&mailbox) else { return self.refill(turn, conn) };
         // Another subscription has taken the place of the one that this was read for.
         let again = match subscription.progress {
@@ -163,11 +171,11 @@ impl Core {
         };
         let mut left_over = more || again;
         for envelope in envelopes {
-            if !connection.window.fits(envelope.payload.len()) {
+            if !connection.window.fits(envelope.payload.len(), self.transit.window_bytes()) {
                 left_over = true;
                 break;
             }
-            send(turn, connection, subscription, mailbox, envelope);
+            send(turn, &mut self.transit, connection, subscription, mailbox, envelope);
         }
         if left_over {
             subscription.progress = Progress::Behind;
@@ -190,6 +198,7 @@ impl Core {
 /// Sends an envelope that fits the window and notes it as in flight.
 fn send(
     turn: &mut Turn<'_>,
+    transit: &mut Transit,
     connection: &mut Connection,
     subscription: &mut Subscription,
     mailbox: ReceiveId,
@@ -199,8 +208,10 @@ fn send(
     // An id comes twice only where the first envelope expired on its way; that one cannot come back.
     if let Some(bytes) = subscription.acknowledged(&id) {
         connection.window.remove(bytes);
+        transit.remove(1, bytes);
     }
     connection.window.add(payload.len());
+    transit.add(payload.len());
     subscription.sent(id, seq, payload.len());
     turn.reply(subscription.conn, RelayFrame::Deliver(Deliver { mailbox, id, payload: payload.into() }));
 }

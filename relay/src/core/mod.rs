@@ -17,6 +17,7 @@ mod delivery;
 mod random;
 mod rate;
 mod subscription;
+mod transit;
 
 use std::collections::BTreeMap;
 
@@ -26,12 +27,13 @@ use sotto_outer::{
     limits,
 };
 
-pub use admission::Admission;
+pub use admission::{Admission, Pressure, Shed};
 pub(crate) use admission::{BUSY_RETRY_SECS, Work};
 pub(crate) use connection::Connection;
 pub use rate::Rate;
 pub(crate) use rate::Rates;
 pub(crate) use subscription::Subscription;
+pub use transit::Transit;
 
 use crate::{
     access::Identity,
@@ -117,6 +119,8 @@ pub struct Config {
     pub pair_rate: Rate,
     /// When load is shed.
     pub admission: Admission,
+    /// Payload bytes on their way to all readers; beyond them a reader gets one envelope of the largest size at a time.
+    pub transit_bytes_max: usize,
     /// Keys the tags; nodes that share a store share it.
     pub wake_key: [u8; 32],
 }
@@ -142,6 +146,7 @@ impl Default for Config {
                 interval_millis: limits::BUNDLE_FETCH_INTERVAL_SECS as u64 * 1_000,
             },
             admission: Admission::default(),
+            transit_bytes_max: 256 * 1024 * 1024,
             wake_key: [0; 32],
         }
     }
@@ -179,7 +184,9 @@ pub struct Core {
     awaiting_bytes: usize,
     next_ticket: u64,
     sweeping: bool,
-    disk_low: bool,
+    pub(crate) transit: Transit,
+    pressure: Pressure,
+    shed: Shed,
 }
 
 /// Who is to be answered: one request of one connection.
@@ -236,6 +243,7 @@ impl Turn<'_> {
 impl Core {
     /// A relay that knows nobody yet.
     pub const fn new(config: Config, identity: Identity) -> Self {
+        let transit = Transit::new(config.transit_bytes_max);
         Self {
             config,
             identity,
@@ -248,7 +256,9 @@ impl Core {
             awaiting_bytes: 0,
             next_ticket: 0,
             sweeping: false,
-            disk_low: false,
+            transit,
+            pressure: Pressure::NONE,
+            shed: Shed::NONE,
         }
     }
 
@@ -269,7 +279,22 @@ impl Core {
 
     /// While the disk is nearly full nothing new is stored, so that `ack` can go on emptying it.
     pub const fn set_disk_low(&mut self, disk_low: bool) {
-        self.disk_low = disk_low;
+        self.pressure.disk_low = disk_low;
+    }
+
+    /// How much of the memory that it may use this process uses, in thousandths: work is turned away before there is none.
+    pub const fn set_memory_used(&mut self, thousandths: u32) {
+        self.pressure.memory_thousandths = thousandths;
+    }
+
+    /// What was turned away since the start.
+    pub const fn shed(&self) -> Shed {
+        self.shed
+    }
+
+    /// What is on its way to readers.
+    pub const fn transit(&self) -> Transit {
+        self.transit
     }
 
     /// Connections open now.
@@ -285,6 +310,11 @@ impl Core {
     /// Storage operations on their way.
     pub fn awaiting(&self) -> usize {
         self.awaiting.len()
+    }
+
+    /// Payload bytes that wait for them.
+    pub const fn awaiting_bytes(&self) -> usize {
+        self.awaiting_bytes
     }
 
     fn opened(&mut self, turn: &mut Turn<'_>, conn: Conn) {
@@ -321,6 +351,7 @@ impl Core {
 
     fn closed(&mut self, conn: Conn) {
         let Some(connection) = self.connections.remove(&conn) else { return };
+        self.transit.remove(connection.window.envelopes(), connection.window.bytes());
         for mailbox in &connection.mailboxes {
             self.tags.remove(&self.config.tag(mailbox));
             self.subscriptions.remove(mailbox);

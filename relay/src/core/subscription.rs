@@ -119,4 +119,6 @@ impl Subscription {
 pub(crate) struct Reader {
     pub(crate) conn: Conn,
     pub(crate) mailbox: ReceiveId,
+    /// Payload bytes that were asked for.
+    pub(crate) bytes_max: usize,
 }
