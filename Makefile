@@ -41,7 +41,8 @@ timing: ## whether what must take equal time does: tag comparison, decapsulation
 measure: ## start, memory and idle share of the desktop client, empty and with 100,000 messages
 	@tools/measure-desktop
 
-package: ## a Debian package of the desktop client and the command line, in target/
+package: ## two Debian packages, the relay and the desktop client with the command line, in target/
+	@tools/package-relay
 	@tools/package
 
 advisories: ## known weaknesses of our dependencies (needs a network)

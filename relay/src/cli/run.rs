@@ -14,7 +14,11 @@ use tracing::info;
 use tracing_subscriber::EnvFilter;
 
 use super::CliError;
-use crate::{config::DataDir, server::Relay, storage::sqlite::SqliteStorage};
+use crate::{
+    config::DataDir,
+    server::{Notify, Relay},
+    storage::sqlite::SqliteStorage,
+};
 
 pub(super) async fn run(data: &Path) -> Result<(), CliError> {
     log();
@@ -37,11 +41,14 @@ pub(super) async fn run(data: &Path) -> Result<(), CliError> {
     io::stdout().flush()?;
     info!("ready");
 
+    let notify = Notify::from_environment();
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = relay.keep_telling(&notify) => {}
     }
     info!("stopping");
+    notify.stopping();
     let storage = relay.drain().await;
     // The next start writes it anew; left behind it would only be out of date.
     let _ = fs::remove_file(dir.listening());

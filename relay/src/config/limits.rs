@@ -1,4 +1,4 @@
-//! `[limits]`: what one mailbox holds, and how long.
+//! `[limits]`: what one mailbox holds, and how long; what the process may use.
 
 use serde::Deserialize;
 use sotto_outer::limits;
@@ -13,9 +13,15 @@ pub(super) struct Limits {
     pub(super) contact_envelopes_max: u32,
     mailbox_mib_max: u64,
     envelope_ttl_days: u32,
+    memory_mib_max: u64,
 }
 
 impl Limits {
+    /// Bytes that the process may use; none: what the machine has for it.
+    pub(super) fn memory_bytes_max(&self) -> Option<u64> {
+        (self.memory_mib_max > 0).then(|| self.memory_mib_max.saturating_mul(MIB))
+    }
+
     /// As the core takes them.
     pub(super) const fn to_core(&self) -> sotto_outer::Limits {
         sotto_outer::Limits {
@@ -33,16 +39,23 @@ impl Default for Limits {
             contact_envelopes_max: limits::CONTACT_MAILBOX_ENVELOPES_MAX,
             mailbox_mib_max: limits::MAILBOX_BYTES_MAX / MIB,
             envelope_ttl_days: limits::ENVELOPE_TTL_SECS / 86_400,
+            memory_mib_max: 0,
         }
     }
 }
 
 impl Section for Limits {
     const KEYS: &'static [&'static str] =
-        &["mailbox_envelopes_max", "contact_envelopes_max", "mailbox_mib_max", "envelope_ttl_days"];
+        &["mailbox_envelopes_max", "contact_envelopes_max", "mailbox_mib_max", "envelope_ttl_days", "memory_mib_max"];
 
     fn check(&self) -> Result<(), ConfigError> {
-        let Self { mailbox_envelopes_max, contact_envelopes_max, mailbox_mib_max, envelope_ttl_days } = *self;
+        let Self {
+            mailbox_envelopes_max,
+            contact_envelopes_max,
+            mailbox_mib_max,
+            envelope_ttl_days,
+            memory_mib_max: _,
+        } = *self;
         let envelopes_max = u64::from(limits::MAILBOX_ENVELOPES_MAX);
         within("limits.mailbox_envelopes_max", mailbox_envelopes_max.into(), envelopes_max)?;
         let contact_max = u64::from(limits::CONTACT_MAILBOX_ENVELOPES_MAX);
@@ -53,7 +66,8 @@ impl Section for Limits {
     }
 
     fn text(&self) -> String {
-        let Self { mailbox_envelopes_max, contact_envelopes_max, mailbox_mib_max, envelope_ttl_days } = self;
+        let Self { mailbox_envelopes_max, contact_envelopes_max, mailbox_mib_max, envelope_ttl_days, memory_mib_max } =
+            self;
         format!(
             "# What one mailbox holds. The protocol's own limits are the defaults; they can be lowered.
 mailbox_envelopes_max = {mailbox_envelopes_max}
@@ -61,6 +75,9 @@ contact_envelopes_max = {contact_envelopes_max}
 mailbox_mib_max = {mailbox_mib_max}
 # How long an envelope waits for its reader.
 envelope_ttl_days = {envelope_ttl_days}
+# Memory of this process, in MiB, beyond which work is turned away, new mailboxes first. 0: four fifths of what the machine
+# has, or of what its control group may use.
+memory_mib_max = {memory_mib_max}
 "
         )
     }

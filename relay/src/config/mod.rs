@@ -82,6 +82,8 @@ impl Config {
             transport,
             core,
             disk: Some((dir.path().to_owned(), sections.storage.free_bytes_min())),
+            database: Some(dir.database()),
+            memory_bytes_max: sections.limits.memory_bytes_max(),
             ..Settings::plain(endpoint.listen)
         })
     }

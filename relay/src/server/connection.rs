@@ -10,13 +10,13 @@ use axum::{
     extract::ws::{CloseFrame, Message, WebSocket, close_code},
 };
 use futures_util::SinkExt;
-use sotto_outer::{ClientFrame, RelayFrame};
+use sotto_outer::ClientFrame;
 use tokio::{
     sync::{mpsc, watch},
     time::{Interval, MissedTickBehavior, interval, timeout},
 };
 
-use super::hub::{Event, Outgoing};
+use super::{hub::Event, metrics::Via, outbox::Outgoing};
 use crate::core::Conn;
 
 /// Requests of one connection that may be unanswered.
@@ -61,7 +61,7 @@ impl Client {
     pub(super) async fn run(self, socket: WebSocket) {
         let (outbox, outgoing) = mpsc::channel(OUTGOING_MAX);
         let (conn, events) = (self.conn, self.events.clone());
-        if events.send(Event::Opened(conn, outbox)).await.is_err() {
+        if events.send(Event::Opened(conn, outbox, Via::WebSocket)).await.is_err() {
             return;
         }
         let mut pings = interval(Duration::from_secs(PING_SECS));
@@ -130,9 +130,10 @@ impl Connected {
         let mut waiting = Some(first);
         while let Some(outgoing) = waiting {
             match outgoing {
-                Outgoing::Frame(frame) => {
-                    self.unanswered -= usize::from(matches!(*frame, RelayFrame::Answer { .. }));
-                    self.socket.feed(Message::Binary(frame.encode().into())).await?;
+                Outgoing::Frame(posted) => {
+                    self.unanswered -= usize::from(posted.is_answer());
+                    self.socket.feed(Message::Binary(posted.encode().into())).await?;
+                    posted.handed_over();
                 }
                 Outgoing::Close => {
                     self.socket.flush().await?;

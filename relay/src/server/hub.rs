@@ -1,10 +1,10 @@
 //! The task that owns the core: events of all connections and outcomes of storage go in, operations and answers go out.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     path::PathBuf,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use nix::sys::statvfs::statvfs;
@@ -12,66 +12,112 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use sotto_outer::{ClientFrame, RelayFrame};
 use tokio::{
-    sync::{
-        mpsc::{self, error::TrySendError},
-        watch,
-    },
+    sync::{mpsc, oneshot, watch},
     time::{MissedTickBehavior, interval},
 };
 
-use super::Metrics;
+use super::{
+    Metrics, memory,
+    metrics::{Delivery, Via, words},
+    outbox::{AllUnread, Outbox, Outgoing, TooMuch},
+    writer::{Applied, Job},
+};
 use crate::{
-    core::{Conn, Context, Core, Input, Output, Ticket},
-    storage::{Op, Outcome},
+    core::{Conn, Context, Core, Input, Output},
+    storage::Outcome,
     time::Timestamp,
 };
 
 /// Events and outcomes taken at once.
 const TAKE_MAX: usize = 256;
-/// How often the core sweeps, and the disk is looked at.
+/// How often the core sweeps, and disk and memory are looked at.
 const TICK_SECS: u64 = 5;
 
 /// Something that happened on a connection.
 pub(super) enum Event {
     /// A client connected; frames for it go there.
-    Opened(Conn, mpsc::Sender<Outgoing>),
+    Opened(Conn, mpsc::Sender<Outgoing>, Via),
     /// A client sent a frame.
     Frame(Conn, ClientFrame),
     /// A client sent what is no frame.
     Malformed(Conn),
     /// A connection is gone.
     Closed(Conn),
+    /// Somebody asks whether hub and writer still work.
+    Pulse(oneshot::Sender<()>),
 }
 
-/// Something for a connection.
-pub(super) enum Outgoing {
-    Frame(Box<RelayFrame>),
-    Close,
+/// What the hub watches beside connections.
+pub(super) struct Watched {
+    /// The folder whose disk is watched, and the free bytes below which nothing new is stored.
+    pub(super) disk: Option<(PathBuf, u64)>,
+    /// Memory that this process may use, in bytes.
+    pub(super) memory_bytes_max: u64,
 }
 
 /// The core with its surroundings.
 pub(super) struct Hub {
     core: Core,
-    outboxes: HashMap<Conn, mpsc::Sender<Outgoing>>,
-    ops: mpsc::UnboundedSender<(Ticket, Op)>,
-    disk: Option<(PathBuf, u64)>,
+    links: HashMap<Conn, Link>,
+    unread: Arc<AllUnread>,
+    jobs: mpsc::UnboundedSender<Job>,
+    watched: Watched,
     metrics: Arc<Metrics>,
+}
+
+/// A connection's other end.
+struct Link {
+    outbox: Outbox,
+    via: Via,
+    /// Requests without an answer, in their order.
+    asked: VecDeque<Asked>,
+}
+
+/// A request that is being worked on.
+struct Asked {
+    request: u32,
+    command: &'static str,
+    at: Instant,
+}
+
+/// Why frames leave in one turn of the core.
+#[derive(Clone, Copy, Default)]
+struct Cause {
+    delivery: Option<Delivery>,
+    durable_at: Option<Instant>,
+}
+
+impl Cause {
+    fn of(applied: &Applied) -> Self {
+        let delivery = match applied.outcome {
+            Outcome::Sent { .. } => Delivery::Fresh,
+            Outcome::Admitted { .. } => Delivery::Ephemeral,
+            _ => Delivery::Waited,
+        };
+        let durable_at = (delivery == Delivery::Fresh).then_some(applied.at);
+        Self { delivery: Some(delivery), durable_at }
+    }
 }
 
 impl Hub {
     pub(super) fn new(
         core: Core,
-        ops: mpsc::UnboundedSender<(Ticket, Op)>,
-        disk: Option<(PathBuf, u64)>,
+        jobs: mpsc::UnboundedSender<Job>,
+        watched: Watched,
+        unread: Arc<AllUnread>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { core, outboxes: HashMap::new(), ops, disk, metrics }
+        metrics.set_memory_max(watched.memory_bytes_max);
+        let mut hub = Self { core, links: HashMap::new(), unread, jobs, watched, metrics };
+        // Before anybody is let in.
+        hub.look_at_memory();
+        hub
     }
 
     pub(super) async fn run(
         mut self,
         mut events: mpsc::Receiver<Event>,
-        mut outcomes: mpsc::UnboundedReceiver<(Ticket, Outcome)>,
+        mut outcomes: mpsc::UnboundedReceiver<Applied>,
         mut draining: watch::Receiver<bool>,
     ) {
         let (mut new_events, mut new_outcomes) = (Vec::with_capacity(TAKE_MAX), Vec::with_capacity(TAKE_MAX));
@@ -95,13 +141,15 @@ impl Hub {
                 }
             }
             let now = now();
-            for (ticket, outcome) in new_outcomes.drain(..) {
-                self.input(now, Input::Stored(ticket, outcome));
+            for applied in new_outcomes.drain(..) {
+                let cause = Cause::of(&applied);
+                self.input(now, Input::Stored(applied.ticket, applied.outcome), cause);
             }
             for event in new_events.drain(..) {
                 self.event(now, event);
             }
             self.metrics.set_gauges(&self.core);
+            self.metrics.set_unread(self.unread.bytes());
         }
     }
 
@@ -111,61 +159,94 @@ impl Hub {
 
     fn event(&mut self, now: Timestamp, event: Event) {
         let input = match event {
-            Event::Opened(conn, outbox) => {
-                self.outboxes.insert(conn, outbox);
+            Event::Opened(conn, sender, via) => {
+                let outbox = Outbox::new(sender, &self.unread);
+                self.links.insert(conn, Link { outbox, via, asked: VecDeque::new() });
+                self.metrics.opened(via);
                 Input::Opened(conn)
             }
             Event::Frame(conn, frame) => {
-                self.metrics.count_command(&frame.command);
+                let command = self.metrics.count_command(&frame.command);
+                if let Some(link) = self.links.get_mut(&conn) {
+                    link.asked.push_back(Asked { request: frame.request, command, at: Instant::now() });
+                }
                 Input::Frame(conn, frame)
             }
             Event::Malformed(conn) => Input::Malformed(conn),
             Event::Closed(conn) => {
-                self.outboxes.remove(&conn);
+                self.unlink(conn);
                 Input::Closed(conn)
             }
+            Event::Pulse(answer) => {
+                // On to the writer, behind all that waits there.
+                let _ = self.jobs.send(Job::Pulse(answer));
+                return;
+            }
         };
-        self.input(now, input);
+        self.input(now, input, Cause::default());
     }
 
-    fn input(&mut self, now: Timestamp, input: Input) {
+    fn unlink(&mut self, conn: Conn) {
+        if let Some(link) = self.links.remove(&conn) {
+            self.metrics.closed(link.via);
+        }
+    }
+
+    fn input(&mut self, now: Timestamp, input: Input, cause: Cause) {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
             let mut rng = UnwrapErr(SysRng);
             for output in self.core.handle(&mut Context { now, rng: &mut rng }, input) {
-                inputs.extend(self.output(output));
+                inputs.extend(self.output(output, cause));
             }
         }
     }
 
     /// Does one output; a connection that takes no more is closed.
-    fn output(&mut self, output: Output) -> Option<Input> {
-        let (conn, outgoing) = match output {
+    fn output(&mut self, output: Output, cause: Cause) -> Option<Input> {
+        let (conn, posted) = match output {
             Output::Store(ticket, op) => {
                 // The writer ends only after this task has.
-                let _ = self.ops.send((ticket, op));
+                let _ = self.jobs.send(Job::Apply(ticket, op));
                 return None;
             }
             // One node alone has nobody to wake.
             Output::Wake(_) => return None,
-            Output::Reply(conn, frame) => {
-                self.metrics.count_reply(&frame);
-                (conn, Outgoing::Frame(Box::new(frame)))
-            }
-            Output::Close(conn) => (conn, Outgoing::Close),
+            Output::Reply(conn, frame) => (conn, self.reply(conn, frame, cause)?),
+            Output::Close(conn) => (conn, self.links.get(&conn)?.outbox.close()),
         };
-        match self.outboxes.get(&conn)?.try_send(outgoing) {
-            Ok(()) => None,
-            Err(TrySendError::Closed(_)) => None,
-            Err(TrySendError::Full(_)) => {
-                self.outboxes.remove(&conn);
-                Some(Input::Closed(conn))
+        if posted == Ok(()) {
+            return None;
+        }
+        self.metrics.count_let_go();
+        self.unlink(conn);
+        Some(Input::Closed(conn))
+    }
+
+    fn reply(&mut self, conn: Conn, frame: RelayFrame, cause: Cause) -> Option<Result<(), TooMuch>> {
+        let link = self.links.get_mut(&conn)?;
+        match &frame {
+            RelayFrame::Answer { request, answer } => {
+                let at = link.asked.iter().position(|asked| asked.request == *request);
+                let asked = at.and_then(|at| link.asked.remove(at));
+                let (command, took) = asked.map_or((words::MALFORMED, None), |it| (it.command, Some(it.at.elapsed())));
+                self.metrics.count_answer(command, answer, took);
+                Some(link.outbox.post(frame, None))
             }
+            RelayFrame::Deliver(_) => {
+                let delivery = cause.delivery.unwrap_or(Delivery::Waited);
+                if delivery == Delivery::Ephemeral && !link.outbox.takes_ephemeral() {
+                    return None;
+                }
+                self.metrics.count_delivery(delivery);
+                Some(link.outbox.post(frame, cause.durable_at))
+            }
+            RelayFrame::CaughtUp { .. } => Some(link.outbox.post(frame, None)),
         }
     }
 
     async fn tick(&mut self) {
-        if let Some((path, free_bytes_min)) = self.disk.clone() {
+        if let Some((path, free_bytes_min)) = self.watched.disk.clone() {
             let free = tokio::task::spawn_blocking(move || statvfs(&path)).await;
             if let Ok(Ok(free)) = free {
                 let free_bytes = free.blocks_available() * free.fragment_size();
@@ -173,7 +254,15 @@ impl Hub {
                 self.core.set_disk_low(free_bytes < free_bytes_min);
             }
         }
-        self.input(now(), Input::Tick);
+        self.look_at_memory();
+        self.metrics.set_shed(self.core.shed());
+        self.input(now(), Input::Tick, Cause::default());
+    }
+
+    fn look_at_memory(&mut self) {
+        if let Some(used) = memory::resident_bytes() {
+            self.core.set_memory_used(memory::used_thousandths(used, self.watched.memory_bytes_max));
+        }
     }
 }
 

@@ -9,9 +9,13 @@
 //! What waits is bounded everywhere: a connection reads no further while too many of its requests are unanswered, the core
 //! turns work away when storage falls behind, and a client that does not read is let go.
 
+mod backlog;
 mod connection;
 mod hub;
+mod memory;
 mod metrics;
+mod notify;
+mod outbox;
 mod poll;
 mod polls;
 mod tls;
@@ -42,12 +46,21 @@ use sotto_outer::{
     limits::{FRAME_BYTES_MAX, POLL_BYTES_MAX},
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
 };
 
-use self::{connection::Client, hub::Event, polls::Polls};
-pub use self::{metrics::Metrics, polls::LongPoll};
+use self::{
+    connection::Client,
+    hub::{Event, Watched},
+    outbox::AllUnread,
+    polls::Polls,
+};
+pub use self::{
+    metrics::{AdmittedBy, Blobs, Direction, ForwardError, Forwards, Metrics, Tokens},
+    notify::Notify,
+    polls::LongPoll,
+};
 use crate::{
     access::Identity,
     core::{Config, Conn, Core},
@@ -95,6 +108,10 @@ pub struct Settings {
     pub core: Config,
     /// The folder whose disk is watched, and the free bytes below which nothing new is stored.
     pub disk: Option<(PathBuf, u64)>,
+    /// The database whose backlog is counted for monitoring.
+    pub database: Option<PathBuf>,
+    /// Memory this process may use, in bytes; none: four fifths of what this machine or its control group has.
+    pub memory_bytes_max: Option<u64>,
 }
 
 impl Settings {
@@ -108,6 +125,8 @@ impl Settings {
             long_poll: LongPoll::default(),
             core: Config::default(),
             disk: None,
+            database: None,
+            memory_bytes_max: None,
         }
     }
 }
@@ -185,9 +204,18 @@ impl<S: Storage> Relay<S> {
         let writer = tokio::spawn(writer::run(storage, ops_waiting, outcomes, Arc::clone(&metrics)));
         let (events, events_waiting) = mpsc::channel(EVENTS_MAX);
         let (drain, draining) = watch::channel(false);
-        let config = Config { place: place(&settings, &identity, address), ..settings.core };
+        let memory_bytes_max = settings.memory_bytes_max.unwrap_or_else(memory::usable_bytes);
+        // A quarter for what is on its way to readers, and as much again for what else waits for clients to take it.
+        let quarter = usize::try_from(memory_bytes_max / 4).unwrap_or(usize::MAX);
+        let transit_bytes_max = settings.core.transit_bytes_max.min(quarter);
+        let config = Config { place: place(&settings, &identity, address), transit_bytes_max, ..settings.core };
         let core = Core::new(config, identity);
-        let hub = hub::Hub::new(core, ops, settings.disk, Arc::clone(&metrics));
+        let unread = Arc::new(AllUnread::new(2 * transit_bytes_max, Arc::clone(&metrics)));
+        if let Some(database) = settings.database {
+            tokio::spawn(backlog::watch(database, Arc::clone(&metrics), draining.clone()));
+        }
+        let watched = Watched { disk: settings.disk, memory_bytes_max };
+        let hub = hub::Hub::new(core, ops, watched, unread, Arc::clone(&metrics));
         let hub = tokio::spawn(hub.run(events_waiting, outcomes_waiting, draining.clone()));
 
         let (ready, next_conn) = (AtomicBool::new(true), AtomicU64::new(0));
@@ -211,6 +239,35 @@ impl<S: Storage> Relay<S> {
     /// Where `/metrics` is.
     pub const fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
+    }
+
+    /// Counts for monitoring.
+    pub fn metrics(&self) -> &Metrics {
+        &self.house.metrics
+    }
+
+    /// A line about now, once hub and writer have done what waits before it; none where either has ended.
+    pub async fn pulse(&self) -> Option<String> {
+        let (answer, answered) = oneshot::channel();
+        self.house.events.send(Event::Pulse(answer)).await.ok()?;
+        answered.await.ok()?;
+        Some(self.house.metrics.status())
+    }
+
+    /// Tells the service manager that the relay is ready, and from then on that it lives, as often as is expected.
+    pub async fn keep_telling(&self, notify: &Notify) {
+        notify.ready(&self.house.metrics.status());
+        let Some(beat) = notify.beat() else { return std::future::pending().await };
+        let mut beats = tokio::time::interval(beat);
+        beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            beats.tick().await;
+            match self.pulse().await {
+                Some(status) => notify.alive(&status),
+                // Silence: the manager starts it anew.
+                None => return std::future::pending().await,
+            }
+        }
     }
 
     /// Ends in order: says that it is not ready, accepts nobody, answers what was asked, closes all connections, and writes what waits.
@@ -301,5 +358,6 @@ async fn readyz(State(house): State<Arc<House>>) -> Response {
 
 async fn metrics_text(State(house): State<Arc<House>>) -> Response {
     let kind = [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")];
-    (kind, house.metrics.encode()).into_response()
+    let ready = house.ready.load(Ordering::Relaxed) && house.metrics.storage_works();
+    (kind, house.metrics.encode(ready)).into_response()
 }

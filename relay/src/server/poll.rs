@@ -21,7 +21,7 @@ use std::{
 
 use axum::body::Bytes;
 use sotto_outer::{
-    ClientFrame, PollAnswer, RelayFrame,
+    ClientFrame, PollAnswer,
     limits::{FRAME_BYTES_MAX, POLL_FRAMES_MAX},
     poll::{self, FrameBytes},
 };
@@ -30,10 +30,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{
-    LongPoll,
-    hub::{Event, Outgoing},
-};
+use super::{LongPoll, hub::Event, metrics::Via, outbox::Outgoing};
 use crate::core::Conn;
 
 /// Requests of one connection that may be unanswered.
@@ -175,7 +172,7 @@ impl Session {
     pub(super) async fn run(&mut self) {
         let (outbox, outgoing) = mpsc::channel(OUTGOING_MAX);
         self.outgoing = outgoing;
-        if self.events.send(Event::Opened(self.conn, outbox)).await.is_err() {
+        if self.events.send(Event::Opened(self.conn, outbox, Via::LongPoll)).await.is_err() {
             return;
         }
         while let Ok(()) = self.step().await {}
@@ -338,9 +335,10 @@ impl Session {
         let mut waiting = Some(first);
         while let Some(outgoing) = waiting {
             match outgoing {
-                Outgoing::Frame(frame) => {
-                    self.unanswered -= usize::from(matches!(*frame, RelayFrame::Answer { .. }));
-                    self.ready.push(frame.encode());
+                Outgoing::Frame(posted) => {
+                    self.unanswered -= usize::from(posted.is_answer());
+                    self.ready.push(posted.encode());
+                    posted.handed_over();
                 }
                 Outgoing::Close => {
                     self.ending = Ending::Closed;
@@ -366,10 +364,10 @@ impl Ready {
 
 #[cfg(test)]
 mod tests {
-    use sotto_outer::{Answer, Command, Fetch};
+    use sotto_outer::{Answer, Command, Fetch, RelayFrame};
     use tokio::task::JoinHandle;
 
-    use super::*;
+    use super::{super::outbox::Posted, *};
 
     /// A connection, with the test in the place of the door and of the hub.
     struct House {
@@ -392,7 +390,7 @@ mod tests {
             let (drain, draining) = watch::channel(false);
             let mut session = Session::new(Conn(1), sender, draining, asked, settings);
             let session = tokio::spawn(async move { session.run().await });
-            let Some(Event::Opened(_, outbox)) = events.recv().await else { panic!("not opened") };
+            let Some(Event::Opened(_, outbox, _)) = events.recv().await else { panic!("not opened") };
             let house = Self { polls, events, seen: vec![], outbox, drain, session };
             // Where the connection ends at once it may end before.
             let opened = house.answer(0, vec![]).await;
@@ -425,7 +423,7 @@ mod tests {
             match event {
                 Event::Frame(_, frame) => self.seen.push(frame.request),
                 Event::Malformed(_) => self.seen.push(0),
-                Event::Opened(..) | Event::Closed(_) => {}
+                Event::Opened(..) | Event::Closed(_) | Event::Pulse(_) => {}
             }
         }
 
@@ -435,7 +433,7 @@ mod tests {
                 let event = self.events.recv().await.unwrap();
                 self.take(&event);
             }
-            let outgoing = Outgoing::Frame(Box::new(done(request)));
+            let outgoing = Outgoing::Frame(Posted::for_a_test(done(request)));
             assert!(self.outbox.send(outgoing).await.is_ok());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Metrics;
 use crate::{
@@ -15,34 +15,59 @@ const BATCH_OPS_MAX: usize = 1_024;
 /// Payload bytes of one batch; the operation that reaches it is the last.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Something for the writer.
+pub(super) enum Job {
+    Apply(Ticket, Op),
+    /// Somebody asks whether it still works; it answers when it gets there.
+    Pulse(oneshot::Sender<()>),
+}
+
+/// An operation is done, and durable since then.
+pub(super) struct Applied {
+    pub(super) ticket: Ticket,
+    pub(super) outcome: Outcome,
+    pub(super) at: Instant,
+}
+
 pub(super) async fn run<S: Storage>(
     mut storage: S,
-    mut waiting: mpsc::UnboundedReceiver<(Ticket, Op)>,
-    outcomes: mpsc::UnboundedSender<(Ticket, Outcome)>,
+    mut waiting: mpsc::UnboundedReceiver<Job>,
+    outcomes: mpsc::UnboundedSender<Applied>,
     metrics: Arc<Metrics>,
 ) -> S {
     while let Some(first) = waiting.recv().await {
         let (tickets, ops) = gather(first, &mut waiting);
+        if ops.is_empty() {
+            continue;
+        }
         let (count, started) = (ops.len(), Instant::now());
         let done = storage.apply(ops).await;
-        metrics.observe_batch(count, started.elapsed(), !done.contains(&Outcome::Failed));
-        for outcome in tickets.into_iter().zip(done) {
+        let at = Instant::now();
+        metrics.observe_batch(count, at - started, !done.contains(&Outcome::Failed));
+        for (ticket, outcome) in tickets.into_iter().zip(done) {
             // Nobody waits any more where the hub has ended.
-            let _ = outcomes.send(outcome);
+            let _ = outcomes.send(Applied { ticket, outcome, at });
         }
     }
     storage
 }
 
 /// All that waits, up to the bounds of a batch.
-fn gather(first: (Ticket, Op), waiting: &mut mpsc::UnboundedReceiver<(Ticket, Op)>) -> (Vec<Ticket>, Vec<Op>) {
-    let mut bytes = payload_bytes(&first.1);
-    let (mut tickets, mut ops) = (vec![first.0], vec![first.1]);
-    while ops.len() < BATCH_OPS_MAX && bytes < BATCH_BYTES_MAX {
-        let Ok((ticket, op)) = waiting.try_recv() else { break };
-        bytes += payload_bytes(&op);
-        tickets.push(ticket);
-        ops.push(op);
+fn gather(first: Job, waiting: &mut mpsc::UnboundedReceiver<Job>) -> (Vec<Ticket>, Vec<Op>) {
+    let (mut tickets, mut ops, mut bytes) = (vec![], vec![], 0);
+    let mut next = Some(first);
+    while let Some(job) = next {
+        match job {
+            Job::Apply(ticket, op) => {
+                bytes += payload_bytes(&op);
+                tickets.push(ticket);
+                ops.push(op);
+            }
+            // Who asked may not wait any more.
+            Job::Pulse(answer) => drop(answer.send(())),
+        }
+        let is_full = ops.len() >= BATCH_OPS_MAX || bytes >= BATCH_BYTES_MAX;
+        next = if is_full { None } else { waiting.try_recv().ok() };
     }
     (tickets, ops)
 }

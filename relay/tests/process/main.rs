@@ -6,3 +6,4 @@ mod faults;
 mod polls;
 mod relay;
 mod story;
+mod watch;

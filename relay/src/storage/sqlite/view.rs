@@ -64,6 +64,34 @@ pub struct BundleView {
     pub first_main_bytes: String,
 }
 
+/// How much waits, and in how much room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Envelopes that wait for their readers.
+    pub envelopes: u64,
+    /// Bytes of the database in use, with mailboxes and bundles; at many envelopes they are most of it.
+    pub bytes: u64,
+}
+
+impl Backlog {
+    /// Counts beside a running relay. Lengths are not summed up: that would read every payload.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub async fn read(path: &Path) -> Result<Self, DatabaseError> {
+        let mut connection = open(path, true).await?;
+        let number = async |connection: &mut SqliteConnection, query: &'static str| {
+            let count: i64 = sqlx::query_scalar(query).fetch_one(connection).await?;
+            Ok::<_, sqlx::Error>(u64::try_from(count).unwrap_or(0))
+        };
+        let envelopes = number(&mut connection, "SELECT count(*) FROM envelope").await?;
+        let pages = number(&mut connection, "PRAGMA page_count").await?;
+        let free = number(&mut connection, "PRAGMA freelist_count").await?;
+        let page_bytes = number(&mut connection, "PRAGMA page_size").await?;
+        Ok(Self { envelopes, bytes: pages.saturating_sub(free) * page_bytes })
+    }
+}
+
 impl View {
     /// Reads all of it at one moment. `running` says whether a relay may be writing meanwhile.
     ///

@@ -1,0 +1,98 @@
+//! All words that a label may have. What is not here is in no label.
+
+use sotto_outer::{Answer, Command};
+
+use super::{Delivery, Via};
+
+/// This program's version.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// What stands for the command where bytes were no frame.
+pub(in crate::server) const MALFORMED: &str = "malformed";
+
+/// The values of all labels.
+#[cfg(test)]
+pub(super) const WORDS: &[&str] = &[
+    VERSION,
+    MALFORMED,
+    // commands
+    "info",
+    "create",
+    "send",
+    "subscribe",
+    "ack",
+    "delete",
+    "publish",
+    "fetch",
+    "rotate",
+    // answers
+    "done",
+    "denied",
+    "full",
+    "busy",
+    "refused",
+    "subscribed",
+    "bundle",
+    // transports
+    "websocket",
+    "long_poll",
+    // deliveries
+    "fresh",
+    "waited",
+    "ephemeral",
+    // forwards
+    "address",
+    "connect",
+    "timeout",
+    "protocol",
+    "repeated",
+    // blobs, tokens
+    "up",
+    "down",
+    "open",
+    "minted",
+    "oidc",
+    "spent",
+    "invalid",
+];
+
+pub(super) const fn via(via: Via) -> &'static str {
+    match via {
+        Via::WebSocket => "websocket",
+        Via::LongPoll => "long_poll",
+    }
+}
+
+pub(super) const fn delivery(delivery: Delivery) -> &'static str {
+    match delivery {
+        Delivery::Fresh => "fresh",
+        Delivery::Waited => "waited",
+        Delivery::Ephemeral => "ephemeral",
+    }
+}
+
+pub(super) const fn command(command: &Command) -> &'static str {
+    match command {
+        Command::Info(_) => "info",
+        Command::Create(_) => "create",
+        Command::Send(_) => "send",
+        Command::Subscribe(_) => "subscribe",
+        Command::Ack(_) => "ack",
+        Command::Delete(_) => "delete",
+        Command::Publish(_) => "publish",
+        Command::Fetch(_) => "fetch",
+        Command::Rotate(_) => "rotate",
+    }
+}
+
+pub(super) const fn answer(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Info(_) => "info",
+        Answer::Done => "done",
+        Answer::Denied => "denied",
+        Answer::Full { .. } => "full",
+        Answer::Busy { .. } => "busy",
+        Answer::Refused { .. } => "refused",
+        Answer::Subscribed(_) => "subscribed",
+        Answer::Bundle(_) => "bundle",
+    }
+}

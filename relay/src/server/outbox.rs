@@ -1,0 +1,219 @@
+//! What waits for clients to take it, bounded in bytes: for each connection and over all of them.
+//!
+//! The core bounds what is on its way to readers. Here is the memory that it takes until a socket has it, together with
+//! answers and with what no window counts. Who lets too much lie is let go; envelopes stay stored.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use sotto_outer::RelayFrame;
+use tokio::sync::mpsc;
+
+use super::Metrics;
+
+/// Bytes that may wait for one connection: a window of deliveries, and as much again.
+const CONNECTION_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes that may wait for one connection where too many wait over all.
+const SHARE_BYTES: usize = 256 * 1024;
+/// Bytes that wait beyond which a connection gets nothing that is never stored.
+const EPHEMERAL_BYTES: usize = 1024 * 1024;
+/// What a frame takes beside its payload, about.
+const FRAME_BYTES: usize = 256;
+
+/// Something for a connection.
+pub(super) enum Outgoing {
+    Frame(Box<Posted>),
+    Close,
+}
+
+/// A frame that waits. Its bytes count until it is dropped.
+pub(super) struct Posted {
+    frame: RelayFrame,
+    bytes: usize,
+    /// When the envelope in it became durable, if it goes straight to its reader.
+    durable_at: Option<Instant>,
+    unread: Arc<Unread>,
+}
+
+/// Where frames for one connection go.
+pub(super) struct Outbox {
+    sender: mpsc::Sender<Outgoing>,
+    unread: Arc<Unread>,
+}
+
+/// Bytes that wait for one connection.
+pub(super) struct Unread {
+    bytes: AtomicUsize,
+    all: Arc<AllUnread>,
+}
+
+/// Bytes that wait for all connections.
+pub(super) struct AllUnread {
+    bytes: AtomicUsize,
+    bytes_max: usize,
+    metrics: Arc<Metrics>,
+}
+
+/// The connection takes no more.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooMuch;
+
+impl AllUnread {
+    pub(super) const fn new(bytes_max: usize, metrics: Arc<Metrics>) -> Self {
+        Self { bytes: AtomicUsize::new(0), bytes_max, metrics }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Outbox {
+    pub(super) fn new(sender: mpsc::Sender<Outgoing>, all: &Arc<AllUnread>) -> Self {
+        Self { sender, unread: Arc::new(Unread { bytes: AtomicUsize::new(0), all: Arc::clone(all) }) }
+    }
+
+    /// Posts a frame.
+    ///
+    /// # Errors
+    /// [`TooMuch`]: the connection is to be closed.
+    pub(super) fn post(&self, frame: RelayFrame, durable_at: Option<Instant>) -> Result<(), TooMuch> {
+        let bytes = frame_bytes(&frame);
+        if !self.unread.has_room(bytes) {
+            return Err(TooMuch);
+        }
+        self.send(Outgoing::Frame(Box::new(Posted::new(frame, bytes, durable_at, Arc::clone(&self.unread)))))
+    }
+
+    /// Whether what is never stored may be posted: it is dropped rather than kept for somebody who does not read.
+    pub(super) fn takes_ephemeral(&self) -> bool {
+        self.unread.bytes.load(Ordering::Relaxed) <= EPHEMERAL_BYTES && self.unread.has_room(EPHEMERAL_BYTES)
+    }
+
+    /// Posts the end of the connection.
+    ///
+    /// # Errors
+    /// [`TooMuch`].
+    pub(super) fn close(&self) -> Result<(), TooMuch> {
+        self.send(Outgoing::Close)
+    }
+
+    fn send(&self, outgoing: Outgoing) -> Result<(), TooMuch> {
+        match self.sender.try_send(outgoing) {
+            // Where its task is gone the hub hears so by itself.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(TooMuch),
+        }
+    }
+}
+
+impl Unread {
+    fn has_room(&self, bytes: usize) -> bool {
+        let mine = self.bytes.load(Ordering::Relaxed) + bytes;
+        let max = if self.all.bytes() + bytes <= self.all.bytes_max { CONNECTION_BYTES_MAX } else { SHARE_BYTES };
+        mine <= max
+    }
+}
+
+impl Posted {
+    fn new(frame: RelayFrame, bytes: usize, durable_at: Option<Instant>, unread: Arc<Unread>) -> Self {
+        unread.bytes.fetch_add(bytes, Ordering::Relaxed);
+        unread.all.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Self { frame, bytes, durable_at, unread }
+    }
+
+    pub(super) const fn is_answer(&self) -> bool {
+        matches!(self.frame, RelayFrame::Answer { .. })
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        self.frame.encode()
+    }
+
+    /// It is on the client's socket, or in the answer to its poll.
+    pub(super) fn handed_over(self) {
+        if let Some(durable_at) = self.durable_at {
+            self.unread.all.metrics.observe_delivery_lag(durable_at.elapsed());
+        }
+    }
+}
+
+impl Drop for Posted {
+    fn drop(&mut self) {
+        self.unread.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.unread.all.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Memory that a frame holds, about: what can be large is counted.
+fn frame_bytes(frame: &RelayFrame) -> usize {
+    let payload = match frame {
+        RelayFrame::Deliver(deliver) => deliver.payload.len(),
+        RelayFrame::Answer { .. } | RelayFrame::CaughtUp { .. } => 0,
+    };
+    payload + FRAME_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use sotto_outer::{Answer, Deliver};
+
+    use super::*;
+
+    fn deliver(bytes: usize) -> RelayFrame {
+        RelayFrame::Deliver(Deliver { mailbox: [1; 16].into(), id: [2; 16].into(), payload: vec![3; bytes] })
+    }
+
+    fn fill(outbox: &Outbox) -> usize {
+        (0..).take_while(|_| outbox.post(deliver(60_000), None).is_ok()).count()
+    }
+
+    impl Posted {
+        /// A frame that counts for nobody.
+        pub(in super::super) fn for_a_test(frame: RelayFrame) -> Box<Self> {
+            let all = Arc::new(AllUnread::new(0, Arc::new(Metrics::new())));
+            Box::new(Self::new(frame, 0, None, Arc::new(Unread { bytes: AtomicUsize::new(0), all })))
+        }
+    }
+
+    #[test]
+    fn one_connection_and_all_of_them_are_bounded_in_bytes() {
+        let all = Arc::new(AllUnread::new(20 * 1024 * 1024, Arc::new(Metrics::new())));
+        let open = || {
+            let (sender, receiver) = mpsc::channel(1_024);
+            (Outbox::new(sender, &all), receiver)
+        };
+        let (first, mut frames) = open();
+        let count = fill(&first);
+        assert_eq!(count, CONNECTION_BYTES_MAX / (60_000 + FRAME_BYTES));
+        assert!(!first.takes_ephemeral());
+        let others: Vec<_> = (0..100).map(|_| open()).collect();
+        for (outbox, _) in &others {
+            fill(outbox);
+        }
+        assert!(all.bytes() <= 20 * 1024 * 1024 + 101 * SHARE_BYTES, "{}", all.bytes());
+        let (late, _late_frames) = open();
+        let answer = RelayFrame::Answer { request: 1, answer: Answer::Done };
+        assert_eq!(late.post(answer, None), Ok(()), "whoever reads goes on");
+
+        while frames.try_recv().is_ok() {}
+        assert_eq!(first.post(deliver(1), None), Ok(()), "what is taken makes room");
+        drop((others, frames, first, late, _late_frames));
+        assert_eq!(all.bytes(), 0);
+    }
+
+    #[test]
+    fn whoever_is_gone_is_no_error() {
+        let all = Arc::new(AllUnread::new(1_000_000, Arc::new(Metrics::new())));
+        let (sender, receiver) = mpsc::channel(1);
+        drop(receiver);
+        let outbox = Outbox::new(sender, &all);
+        assert_eq!(outbox.post(deliver(1), Some(Instant::now())), Ok(()));
+        assert_eq!((outbox.close(), all.bytes()), (Ok(()), 0));
+    }
+}
