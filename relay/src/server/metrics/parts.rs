@@ -118,7 +118,7 @@ impl Default for Forwards {
 impl Forwards {
     pub(super) fn register(&self, relay: &mut Registry) {
         for error in ForwardError::ALL {
-            self.errors.get_or_create(&[("kind", error.word())]);
+            self.errors.get_or_create(&[("kind", error.word())]).inc_by(0);
         }
         relay.register("forward_seconds", "Time until a forwarded request was answered", self.secs.clone());
         relay.register("forward_errors", "Requests that were not forwarded, by kind", self.errors.clone());
@@ -144,8 +144,8 @@ impl Forwards {
 impl Blobs {
     pub(super) fn register(&self, relay: &mut Registry) {
         for direction in Direction::ALL {
-            self.parts.get_or_create(&[("direction", direction.word())]);
-            self.part_bytes.get_or_create(&[("direction", direction.word())]);
+            self.parts.get_or_create(&[("direction", direction.word())]).inc_by(0);
+            self.part_bytes.get_or_create(&[("direction", direction.word())]).inc_by(0);
         }
         relay.register("blobs", "Blobs that are kept", self.count.clone());
         relay.register("blob_bytes", "Their bytes", self.bytes.clone());
@@ -170,10 +170,10 @@ impl Blobs {
 impl Tokens {
     pub(super) fn register(&self, relay: &mut Registry) {
         for by in AdmittedBy::ALL {
-            self.issued.get_or_create(&[("admission", by.word())]);
+            self.issued.get_or_create(&[("admission", by.word())]).inc_by(0);
         }
         for outcome in ["spent", "invalid"] {
-            self.shown.get_or_create(&[("outcome", outcome)]);
+            self.shown.get_or_create(&[("outcome", outcome)]).inc_by(0);
         }
         relay.register("tokens_issued", "Tokens signed, by how their holder was admitted", self.issued.clone());
         relay.register("tokens_shown", "Tokens shown, by whether they were taken", self.shown.clone());
