@@ -23,7 +23,7 @@ has_file() { compgen -G "$1" >/dev/null; }
 
 # The least set of Debian packages: a C compiler and headers for SQLite, SQLCipher and aws-lc; perl and make for the
 # OpenSSL inside SQLCipher. For `tests` also strace, for the one that watches the relay's fdatasync, and Mesa's software
-# renderer, for pictures of the window; for `spec` Python with its environments. For `window` what the window opens while it
+# renderer, for pictures of the window, and Chromium for the relay's pages; for `spec` Python with its environments. For `window` what the window opens while it
 # runs, for `display` a display without a screen, hands for it, and a camera.
 need_packages() {
     local missing=()
@@ -35,6 +35,7 @@ need_packages() {
         command -v strace >/dev/null || missing+=(strace)
         has_library libvulkan.so.1 || missing+=(libvulkan1)
         has_file '/usr/share/vulkan/icd.d/lvp_icd*' || missing+=(mesa-vulkan-drivers)
+        command -v chromium >/dev/null || missing+=(chromium)
     fi
     case "${1:-}" in window | display)
         has_library libEGL.so.1 || missing+=(libegl1)

@@ -9,6 +9,7 @@ mod error;
 mod keys;
 mod limits;
 mod metrics;
+mod page;
 mod section;
 mod storage;
 
@@ -29,6 +30,7 @@ sections! {
     metrics: metrics::Metrics,
     limits: limits::Limits,
     storage: storage::Storage,
+    page: page::Page,
 }
 
 /// `relay.toml`, checked.
@@ -84,6 +86,7 @@ impl Config {
             disk: Some((dir.path().to_owned(), sections.storage.free_bytes_min())),
             database: Some(dir.database()),
             memory_bytes_max: sections.limits.memory_bytes_max(),
+            page: sections.page.to_settings(),
             ..Settings::plain(endpoint.listen)
         })
     }

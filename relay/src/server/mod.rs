@@ -16,6 +16,7 @@ mod memory;
 mod metrics;
 mod notify;
 mod outbox;
+mod page;
 mod poll;
 mod polls;
 mod tls;
@@ -50,6 +51,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+pub(crate) use self::page::contact_uri;
 use self::{
     connection::Client,
     hub::{Event, Watched},
@@ -59,6 +61,7 @@ use self::{
 pub use self::{
     metrics::{AdmittedBy, Blobs, Direction, ForwardError, Forwards, Metrics, Tokens},
     notify::Notify,
+    page::PageSettings,
     polls::LongPoll,
 };
 use crate::{
@@ -112,10 +115,12 @@ pub struct Settings {
     pub database: Option<PathBuf>,
     /// Memory this process may use, in bytes; none: four fifths of what this machine or its control group has.
     pub memory_bytes_max: Option<u64>,
+    /// The host's words on the pages that browsers see; absent: there are no pages.
+    pub page: Option<PageSettings>,
 }
 
 impl Settings {
-    /// The least: plain, listening here, nothing measured and no disk watched. What a host writes comes on top.
+    /// The least: plain, listening here, nothing measured, no disk watched and no pages. What a host writes comes on top.
     pub fn plain(listen: SocketAddr) -> Self {
         Self {
             listen,
@@ -127,6 +132,7 @@ impl Settings {
             disk: None,
             database: None,
             memory_bytes_max: None,
+            page: None,
         }
     }
 }
@@ -168,8 +174,8 @@ struct House {
     polls: Polls,
 }
 
-/// Where clients reach this relay, as `info` proves it. A host that no address can name leaves it nowhere: `config` refuses such a one.
-fn place(settings: &Settings, identity: &Identity, bound: SocketAddr) -> Vec<u8> {
+/// Where clients reach this relay, as `info` proves it. None where no address can name the host: `config` refuses such a one.
+fn public_address(settings: &Settings, identity: &Identity, bound: SocketAddr) -> Option<RelayAddress> {
     let tls = match settings.transport {
         Transport::OwnTls => Tls::Own,
         Transport::Plain => Tls::Off,
@@ -177,7 +183,15 @@ fn place(settings: &Settings, identity: &Identity, bound: SocketAddr) -> Vec<u8>
     let (host, port) = settings.public.clone().unwrap_or_else(|| (bound.ip().to_string(), bound.port()));
     // Port 0 stands for whatever port the system chose.
     let port = if port == 0 { bound.port() } else { port };
-    RelayAddress::new(&host, port, tls, *identity.public()).map(|address| address.place()).unwrap_or_default()
+    RelayAddress::new(&host, port, tls, *identity.public()).ok()
+}
+
+/// The pages that browsers see, where there are to be any.
+fn pages(settings: &Settings, address: Option<&RelayAddress>) -> Router {
+    match (&settings.page, address) {
+        (Some(words), Some(address)) => page::router(address, words, &settings.core),
+        (None, _) | (_, None) => Router::new(),
+    }
 }
 
 impl<S: Storage> Relay<S> {
@@ -208,7 +222,10 @@ impl<S: Storage> Relay<S> {
         // A quarter for what is on its way to readers, and as much again for what else waits for clients to take it.
         let quarter = usize::try_from(memory_bytes_max / 4).unwrap_or(usize::MAX);
         let transit_bytes_max = settings.core.transit_bytes_max.min(quarter);
-        let config = Config { place: place(&settings, &identity, address), transit_bytes_max, ..settings.core };
+        let public = public_address(&settings, &identity, address);
+        let pages = pages(&settings, public.as_ref());
+        let place = public.as_ref().map(RelayAddress::place).unwrap_or_default();
+        let config = Config { place, transit_bytes_max, ..settings.core };
         let core = Core::new(config, identity);
         let unread = Arc::new(AllUnread::new(2 * transit_bytes_max, Arc::clone(&metrics)));
         if let Some(database) = settings.database {
@@ -222,7 +239,7 @@ impl<S: Storage> Relay<S> {
         let house =
             Arc::new(House { events, draining, ready, next_conn, metrics, polls: Polls::new(settings.long_poll) });
         let mut servers = vec![Handle::new()];
-        serve(listener, router(&house), tls, servers[0].clone());
+        serve(listener, router(&house).merge(pages), tls, servers[0].clone());
         if let Some(listener) = metrics_listener {
             let handle = Handle::new();
             serve(listener, router(&house).merge(metrics_router(&house)), None, handle.clone());
@@ -305,6 +322,7 @@ fn serve(listener: TcpListener, router: Router, tls: Option<Arc<rustls::ServerCo
     };
     let http = server.http_builder();
     http.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(HTTP_HEADER_SECS));
+    let router = router.fallback(page::nothing_here).method_not_allowed_fallback(page::not_that_way);
     let service = router.into_make_service();
     match tls {
         Some(config) => {

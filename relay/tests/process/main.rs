@@ -1,8 +1,11 @@
 //! Real relay processes: killed, traced, on a full disk, asked nonsense.
 
+mod browser;
 mod client;
 mod durability;
 mod faults;
+mod openapi;
+mod page;
 mod polls;
 mod relay;
 mod story;
