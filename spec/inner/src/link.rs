@@ -104,11 +104,18 @@ impl FromStr for Link {
         let (before, fragment) = text.split_once("/i#").ok_or(LinkError::NotALink)?;
         let authority = before.strip_prefix("https://").ok_or(LinkError::NotALink)?;
         let link = Self::from_fragment(fragment)?;
-        if authority != link.relay.authority() {
+        if !is_same_authority(authority, &link.relay) {
             return Err(LinkError::RelayMismatch);
         }
         Ok(link)
     }
+}
+
+/// As written, or as a browser's address bar writes it: in small letters, and without the port that https has anyway.
+fn is_same_authority(authority: &str, relay: &RelayAddress) -> bool {
+    let written = relay.authority();
+    let short = written.strip_suffix(":443").unwrap_or(&written);
+    authority.eq_ignore_ascii_case(&written) || authority.eq_ignore_ascii_case(short)
 }
 
 #[cfg(test)]
@@ -134,6 +141,15 @@ mod tests {
     }
 
     #[test]
+    fn a_link_reads_back_from_a_browsers_address_bar() {
+        let mut written = link("Relay.Example");
+        written.relay = RelayAddress::new("Relay.Example", 443, Tls::Acme, [1; 32].into()).unwrap();
+        let copied = written.to_string().replace("Relay.Example:443", "relay.example");
+        assert!(copied.starts_with("https://relay.example/i#"));
+        assert_eq!(copied.parse(), Ok(written));
+    }
+
+    #[test]
     fn the_longest_host_still_fits() {
         let written = link(&"a".repeat(sotto_outer::limits::HOST_BYTES_MAX));
         assert!(codec::encode(&written).len() <= LINK_BYTES_MAX, "{}", codec::encode(&written).len());
@@ -145,6 +161,8 @@ mod tests {
         let text = link("relay.example").to_string();
         assert_eq!(text.replace("relay.example", "evil.example").parse::<Link>(), Err(LinkError::RelayMismatch));
         assert_eq!(text[..text.len() - 3].parse::<Link>(), Err(LinkError::Damaged));
+        let other_port = text.replace("relay.example:4433", "relay.example");
+        assert_eq!(other_port.parse::<Link>(), Err(LinkError::RelayMismatch));
         assert_eq!("https://example.org/".parse::<Link>(), Err(LinkError::NotALink));
         assert_eq!("hello".parse::<Link>(), Err(LinkError::NotALink));
     }

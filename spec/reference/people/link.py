@@ -111,7 +111,9 @@ class Link:
         if found is None:
             raise Refused("NotALink")
         link = cls._from_code(found["code"])
-        require(link.relay.authority == found["authority"], "RelayMismatch")
+        # Or as a browser's address bar writes it: in small letters, without the port that https has anyway.
+        written = link.relay.authority.lower()
+        require(found["authority"].lower() in (written, written.removesuffix(":443")), "RelayMismatch")
         return link
 
     @classmethod
