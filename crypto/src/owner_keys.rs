@@ -80,7 +80,7 @@ pub fn verify_relay(identity: &RelayIdentity, bytes: &[u8], signature: &OwnerSig
 
 #[cfg(test)]
 mod tests {
-    use sotto_outer::signed;
+    use sotto_outer::{AdmissionKind, Terms, signed};
 
     use super::*;
     use crate::people::rng;
@@ -89,8 +89,8 @@ mod tests {
     fn a_relay_proves_who_it_is() {
         let (relay, mallory) = (OwnerKeys::generate(&mut rng(1)), OwnerKeys::generate(&mut rng(2)));
         let identity = RelayIdentity::from(*relay.public().as_bytes());
-        let (client, nonce) = ([3; 32].into(), [4; 32].into());
-        let bytes = signed::welcome(&identity, b"here", &client, &nonce, None);
+        let (client, nonce, terms) = ([3; 32].into(), [4; 32].into(), Terms::default());
+        let bytes = signed::welcome(&identity, b"here", &client, &nonce, None, &terms);
         assert_eq!(verify_relay(&identity, &bytes, &relay.sign(&bytes)), Ok(()));
 
         let refused = Err(PeerMisbehaved::Signature);
@@ -99,8 +99,11 @@ mod tests {
         assert_eq!(verify_relay(&identity, &other, &relay.sign(&bytes)), refused, "another connection");
         let other = signed::welcome(&identity, b"here", &client, &nonce, Some(&[6; 32]));
         assert_eq!(verify_relay(&identity, &other, &relay.sign(&bytes)), refused, "another channel");
-        let other = signed::welcome(&identity, b"there", &client, &nonce, None);
+        let other = signed::welcome(&identity, b"there", &client, &nonce, None, &terms);
         assert_eq!(verify_relay(&identity, &other, &relay.sign(&bytes)), refused, "another place");
+        let minted = Terms { admission: AdmissionKind::Minted, ..Terms::default() };
+        let other = signed::welcome(&identity, b"here", &client, &nonce, None, &minted);
+        assert_eq!(verify_relay(&identity, &other, &relay.sign(&bytes)), refused, "other terms");
         let other = RelayIdentity::from(*mallory.public().as_bytes());
         assert_eq!(verify_relay(&other, &bytes, &relay.sign(&bytes)), refused, "another identity");
     }

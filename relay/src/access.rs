@@ -4,7 +4,9 @@
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
-use sotto_outer::{CapabilityHash, ConnectionNonce, OwnerKey, OwnerSignature, RelayIdentity, SendCapability, signed};
+use sotto_outer::{
+    CapabilityHash, ConnectionNonce, OwnerKey, OwnerSignature, RelayIdentity, SendCapability, Terms, signed,
+};
 use subtle::ConstantTimeEq;
 
 /// The relay's long-lived Ed25519 key. Wiped from memory on drop.
@@ -31,14 +33,15 @@ impl Identity {
         &self.key
     }
 
-    /// Proves this identity on one connection, to whoever dialled this place.
+    /// Proves this identity on one connection, to whoever dialled this place, and signs what it asks.
     pub(crate) fn welcome(
         &self,
         place: &[u8],
         client_nonce: &ConnectionNonce,
         nonce: &ConnectionNonce,
+        terms: &Terms,
     ) -> OwnerSignature {
-        let bytes = signed::welcome(&self.public, place, client_nonce, nonce, None);
+        let bytes = signed::welcome(&self.public, place, client_nonce, nonce, None, terms);
         OwnerSignature::from(self.key.sign(&bytes).to_bytes())
     }
 

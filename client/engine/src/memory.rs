@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sotto_outer::{
-    BundleId, ConnectionNonce, EnvelopeId, Lease, ReceiveId, RelayAddress, RelayIdentity, SendId, Target,
+    BundleId, ConnectionNonce, EnvelopeId, Lease, ReceiveId, RelayAddress, RelayIdentity, SendId, Target, Terms,
 };
 
 use crate::{ContactId, Line, Ticket, Timestamp, proof::Question};
@@ -34,6 +34,8 @@ pub(crate) struct LineMemory {
     /// key.
     pub(crate) addresses: BTreeSet<RelayAddress>,
     pub(crate) stage: Stage,
+    /// What the relay asks, as it said when it proved itself.
+    pub(crate) terms: Terms,
     /// Number of the last request on this connection.
     pub(crate) requests: u32,
     pub(crate) pending: BTreeMap<u32, Pending>,

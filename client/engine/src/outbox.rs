@@ -276,7 +276,7 @@ impl Work<'_> {
             }
             (Answer::Refused { reason: _ }, Some(_)) => self.hold_relay(contact, relay, sequence, HOLD_SECS_MAX, false),
             (Answer::Denied | Answer::Refused { reason: _ }, None) => self.pump(contact),
-            (Answer::Info(_) | Answer::Subscribed(_) | Answer::Bundle(_), _) => {
+            (Answer::Info(_) | Answer::Subscribed(_) | Answer::Bundle(_) | Answer::Work { bits: _ }, _) => {
                 self.hold_relay(contact, relay, sequence, HOLD_SECS_MAX, false)
             }
         }

@@ -1,7 +1,9 @@
 //! The proof that a relay is the one its address pins, reached at the place that was dialled. [REL-3]
 
 use minicbor::{Decode, Encode};
-use sotto_outer::{Answer, ConnectionNonce, InfoAnswer, RefusedReason, RelayAddress, RelayIdentity, VERSION, signed};
+use sotto_outer::{
+    Answer, ConnectionNonce, InfoAnswer, RefusedReason, RelayAddress, RelayIdentity, Terms, VERSION, signed,
+};
 
 use crate::{RelayProblem, Table, record::Record};
 
@@ -34,8 +36,8 @@ impl Record for ProvenPlace {
 
 /// What an answer to the question tells.
 pub(crate) enum Proof {
-    /// It is the relay; signatures cover this nonce of its connection.
-    Given(ConnectionNonce),
+    /// It is the relay; signatures cover this nonce of its connection, and these are its terms.
+    Given(ConnectionNonce, Terms),
     /// It asks for patience.
     Later,
     /// It is someone else, or of another version.
@@ -57,7 +59,8 @@ impl Question {
             | Answer::Full { retry_after_secs: _ }
             | Answer::Refused { reason: _ }
             | Answer::Subscribed(_)
-            | Answer::Bundle(_) => Proof::Failed(RelayProblem::WrongIdentity),
+            | Answer::Bundle(_)
+            | Answer::Work { bits: _ } => Proof::Failed(RelayProblem::WrongIdentity),
         }
     }
 
@@ -65,10 +68,11 @@ impl Question {
         if info.version != VERSION {
             return Proof::Failed(RelayProblem::WrongVersion);
         }
-        let bytes = signed::welcome(relay, &self.address.place(), &self.nonce, &info.nonce, self.exporter.as_ref());
+        let (place, exporter) = (self.address.place(), self.exporter.as_ref());
+        let bytes = signed::welcome(relay, &place, &self.nonce, &info.nonce, exporter, &info.terms);
         if info.identity != *relay || sotto_crypto::verify_relay(relay, &bytes, &info.signature).is_err() {
             return Proof::Failed(RelayProblem::WrongIdentity);
         }
-        Proof::Given(info.nonce)
+        Proof::Given(info.nonce, info.terms.clone())
     }
 }

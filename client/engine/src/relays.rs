@@ -82,8 +82,9 @@ impl Work<'_> {
         let Some(memory) = self.memory.lines.get_mut(&line) else { return Ok(()) };
         let Stage::Asked(question) = &memory.stage else { return Ok(()) };
         match question.check(&line.relay, answer) {
-            Proof::Given(nonce) => {
+            Proof::Given(nonce, terms) => {
                 let place = question.address.clone();
+                memory.terms = terms;
                 memory.stage = Stage::Online(nonce);
                 self.remember_place(place)?;
                 self.effect(Effect::Judged(line, Ok(())));

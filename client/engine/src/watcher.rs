@@ -130,7 +130,7 @@ impl Watcher {
         match (&known.stage, frame) {
             (Stage::Asked(question), RelayFrame::Answer { request: INFO_REQUEST, answer }) => {
                 match question.check(&line.relay, &answer) {
-                    Proof::Given(nonce) => {
+                    Proof::Given(nonce, _) => {
                         known.stage = Stage::Online(nonce);
                         [vec![Effect::Judged(line, Ok(()))], self.subscribe(line, &nonce)].concat()
                     }

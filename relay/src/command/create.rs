@@ -1,18 +1,14 @@
 //! `create`: makes a mailbox. Ids and keys are the client's choice; the same content again is `done` again.
 
-use sotto_outer::{Answer, Create, RefusedReason};
+use sotto_outer::{Answer, Create};
 
-use super::admission_fits;
 use crate::{
     core::{Asker, Awaiting, Core, Turn, Work},
     storage::{NewMailbox, Op},
 };
 
 pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, create: Create) {
-    let Create { kind, receive_id, send_id, owner, capability_hash, token, proof } = create;
-    if !admission_fits(token.as_ref()) || !admission_fits(proof.as_ref()) {
-        return turn.refuse(asker, RefusedReason::Limit);
-    }
+    let Create { kind, receive_id, send_id, owner, capability_hash, token: _, proof: _ } = create;
     if let Err(retry_after_secs) = let_in(core, turn, asker) {
         return turn.answer(asker, Answer::Busy { retry_after_secs });
     }
@@ -62,17 +58,6 @@ mod tests {
             assert_eq!(house.ask(conn, Command::Create(variant)), Answer::Denied);
         }
         assert_eq!(house.ask(conn, mallory.create()), Answer::Done, "no variant was stored");
-    }
-
-    #[test]
-    fn a_long_token_is_refused() {
-        let mut house = House::new();
-        let conn = house.greeted();
-        let Command::Create(create) = Owner::new(1).create() else { unreachable!("a create") };
-        for (bytes, answer) in [(1_024, Answer::Done), (1_025, Answer::Refused { reason: RefusedReason::Limit })] {
-            let create = Create { token: Some(vec![0; bytes]), ..create.clone() };
-            assert_eq!(house.ask(conn, Command::Create(create)), answer);
-        }
     }
 
     #[test]

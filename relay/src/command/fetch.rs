@@ -1,9 +1,9 @@
 //! `fetch`: the parts of a bundle that one handshake needs. A one-time part is handed out once and deleted; when none is left, or the
 //! bundle is asked for too often, the last-resort part stands in.
 
-use sotto_outer::{Answer, BundleId, Fetch, RefusedReason};
+use sotto_outer::{Answer, BundleId, Fetch};
 
-use super::{BUSY, admission_fits, mismatch};
+use super::{BUSY, mismatch};
 use crate::{
     core::{self, Asker, Core, Turn},
     storage::{Op, Outcome},
@@ -18,10 +18,7 @@ pub(crate) struct Awaiting {
 
 /// Takes the frame.
 pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, fetch: &Fetch) {
-    let Fetch { bundle, proof } = fetch;
-    if !admission_fits(proof.as_ref()) {
-        return turn.refuse(asker, RefusedReason::Limit);
-    }
+    let Fetch { bundle, proof: _ } = fetch;
     let Some(connection) = core.connections.get_mut(&asker.conn) else { return };
     if let Err(retry_after_secs) = connection.fetches.take(turn.now, core.config.fetch_rate, 1) {
         return turn.answer(asker, Answer::Busy { retry_after_secs });
@@ -95,13 +92,5 @@ mod tests {
         let conn = house.greeted();
         assert_eq!(house.ask(conn, fetch(&Owner::new(1))), Answer::Denied);
         assert!(house.core.pairs.is_empty());
-    }
-
-    #[test]
-    fn a_long_proof_is_refused() {
-        let mut house = House::new();
-        let conn = house.greeted();
-        let fetch = Command::Fetch(Fetch { bundle: Owner::new(1).bundle_id(), proof: Some(vec![0; 1_025]) });
-        assert_eq!(house.ask(conn, fetch), Answer::Refused { reason: RefusedReason::Limit });
     }
 }

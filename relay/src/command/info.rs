@@ -10,12 +10,14 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, info: &
     }
     let Some(connection) = core.connections.get_mut(&asker.conn) else { return };
     connection.greeted = true;
+    let terms = core.config.terms.clone();
     let answer = InfoAnswer {
         version: VERSION,
         identity: *core.identity.public(),
         nonce: connection.nonce,
-        signature: core.identity.welcome(&core.config.place, &info.nonce, &connection.nonce),
+        signature: core.identity.welcome(&core.config.place, &info.nonce, &connection.nonce, &terms),
         limits: core.config.limits.clone(),
+        terms,
     };
     turn.answer(asker, Answer::Info(answer));
 }
@@ -37,7 +39,8 @@ mod tests {
         let mut house = House::new();
         let conn = house.open();
         let Answer::Info(answer) = house.ask(conn, ask(VERSION)) else { panic!("no info") };
-        let bytes = signed::welcome(&answer.identity, b"", &ConnectionNonce::from([9; 32]), &answer.nonce, None);
+        let client = ConnectionNonce::from([9; 32]);
+        let bytes = signed::welcome(&answer.identity, b"", &client, &answer.nonce, None, &answer.terms);
         let key = VerifyingKey::from_bytes(answer.identity.as_bytes()).unwrap();
         assert!(key.verify_strict(&bytes, &Signature::from_bytes(answer.signature.as_bytes())).is_ok());
     }

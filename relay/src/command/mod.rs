@@ -14,7 +14,7 @@ pub(crate) mod subscribe;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use sotto_outer::{Answer, limits::ADMISSION_BYTES_MAX};
+use sotto_outer::Answer;
 
 use crate::{core::BUSY_RETRY_SECS, storage::Outcome};
 
@@ -43,9 +43,4 @@ pub(crate) fn done(outcome: &Outcome) -> Answer {
 pub(crate) fn mismatch(outcome: &Outcome) -> Answer {
     debug_assert!(*outcome == Outcome::Failed, "the store answered another operation than was asked");
     BUSY
-}
-
-/// Whether a token or a proof of work, which nobody asks for yet, is short enough to be carried at all.
-pub(crate) fn admission_fits(bytes: Option<&Vec<u8>>) -> bool {
-    bytes.is_none_or(|bytes| bytes.len() <= ADMISSION_BYTES_MAX)
 }

@@ -15,7 +15,7 @@
 use bytes::Bytes;
 use sotto_outer::{Answer, EnvelopeId, RefusedReason, Send, limits::PAYLOAD_BYTES_MAX};
 
-use super::{BUSY, admission_fits, mismatch};
+use super::{BUSY, mismatch};
 use crate::{
     access::capability_hash,
     core::{self, Asker, Core, Turn, Work},
@@ -107,9 +107,7 @@ pub(crate) fn admitted(core: &mut Core, turn: &mut Turn<'_>, awaiting: Awaiting,
 fn life(core: &Core, send: &Send) -> Option<Life> {
     let longest = core.config.limits.envelope_ttl_secs;
     let ttl_secs = send.ttl_secs.unwrap_or(longest);
-    let fits = (1..=PAYLOAD_BYTES_MAX).contains(&send.payload.len())
-        && ttl_secs <= longest
-        && admission_fits(send.proof.as_ref());
+    let fits = (1..=PAYLOAD_BYTES_MAX).contains(&send.payload.len()) && ttl_secs <= longest;
     fits.then_some(match ttl_secs {
         0 => Life::Ephemeral,
         ttl_secs => Life::Stored { ttl_secs },
@@ -202,7 +200,6 @@ mod tests {
             (Send { payload: vec![0; PAYLOAD_BYTES_MAX], ..bob.envelope(3) }, Answer::Done),
             (Send { ttl_secs: Some(21 * 86_400 + 1), ..bob.envelope(4) }, REFUSED),
             (Send { ttl_secs: Some(21 * 86_400), ..bob.envelope(5) }, Answer::Done),
-            (Send { proof: Some(vec![0; 1_025]), ..bob.envelope(6) }, REFUSED),
         ];
         for (send, answer) in cases {
             assert_eq!(house.ask(alice, Command::Send(send)), answer);

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use rand_core::CryptoRng;
 use sotto_outer::{
     Answer, BundleId, CapabilityHash, ClientFrame, Command, Limits, MailboxKind, ReceiveId, RefusedReason, RelayFrame,
-    limits,
+    Terms, limits,
 };
 
 pub use admission::{Admission, Pressure, Shed};
@@ -101,6 +101,8 @@ pub struct Config {
     pub place: Vec<u8>,
     /// What `info` tells.
     pub limits: Limits,
+    /// What it asks, as far as that does not change while it runs.
+    pub terms: Terms,
     /// Envelopes a contact mailbox holds.
     pub contact_envelopes_max: u32,
     /// Mailboxes a connection may create.
@@ -134,6 +136,7 @@ impl Default for Config {
                 mailbox_bytes_max: limits::MAILBOX_BYTES_MAX,
                 envelope_ttl_secs: limits::ENVELOPE_TTL_SECS,
             },
+            terms: Terms::default(),
             contact_envelopes_max: limits::CONTACT_MAILBOX_ENVELOPES_MAX,
             create_rate: Rate { burst: 256, interval_millis: 1_000 },
             send_rate: Rate { burst: 4_000, interval_millis: 2 },

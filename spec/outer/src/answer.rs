@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::{ConnectionNonce, OwnerSignature, RelayIdentity};
+use crate::{ConnectionNonce, OwnerSignature, RelayIdentity, Terms};
 
 /// The outcome of one command.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -44,6 +44,13 @@ pub enum Answer {
     /// To `fetch`.
     #[n(7)]
     Bundle(#[n(0)] Bundle),
+    /// The same, with a proof of work of so many bits.
+    #[n(9)]
+    Work {
+        /// Leading zero bits.
+        #[n(0)]
+        bits: u8,
+    },
 }
 
 /// Why a command was refused.
@@ -62,6 +69,12 @@ pub enum RefusedReason {
     /// `info` comes first.
     #[n(3)]
     Order,
+    /// A token is needed, or the one shown is not good here or was spent.
+    #[n(4)]
+    Token,
+    /// This relay does not do that.
+    #[n(5)]
+    Unavailable,
 }
 
 /// A relay's proof of identity, and what it allows.
@@ -83,6 +96,9 @@ pub struct InfoAnswer {
     /// What this relay allows.
     #[n(4)]
     pub limits: Limits,
+    /// What this relay asks.
+    #[n(5)]
+    pub terms: Terms,
 }
 
 /// The limits a client must know before it meets them.

@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::{
     BundleId, CapabilityHash, ConnectionNonce, EnvelopeId, Lease, OwnerKey, OwnerSignature, ReceiveId, SendCapability,
-    SendId,
+    SendId, ShownToken, work::Proof,
 };
 
 /// One operation, with all it needs.
@@ -83,14 +83,12 @@ pub struct Create {
     /// Who may send: the hash of what they show.
     #[n(4)]
     pub capability_hash: CapabilityHash,
-    /// A blind-signed admission token; not asked for yet.
+    /// A blind-signed token, where admission is not open.
     #[n(5)]
-    #[cbor(with = "minicbor::bytes")]
-    pub token: Option<Vec<u8>>,
-    /// Proof of work; not asked for yet.
+    pub token: Option<Box<ShownToken>>,
+    /// Proof of work, where the relay asks for it.
     #[n(6)]
-    #[cbor(with = "minicbor::bytes")]
-    pub proof: Option<Vec<u8>>,
+    pub proof: Option<Proof>,
 }
 
 /// Puts an envelope into a mailbox. Answered `done` once it is durable, or at once for a TTL of 0.
@@ -113,10 +111,9 @@ pub struct Send {
     #[n(4)]
     #[cbor(with = "minicbor::bytes")]
     pub payload: Vec<u8>,
-    /// Proof of work, for contact mailboxes; not asked for yet.
+    /// Proof of work, for contact mailboxes.
     #[n(5)]
-    #[cbor(with = "minicbor::bytes")]
-    pub proof: Option<Vec<u8>>,
+    pub proof: Option<Proof>,
 }
 
 /// Subscribes this connection to up to `SUBSCRIBE_MAILBOXES_MAX` mailboxes.
@@ -232,8 +229,7 @@ pub struct Fetch {
     /// Which bundle.
     #[n(0)]
     pub bundle: BundleId,
-    /// Proof of work; not asked for yet.
+    /// Proof of work, where the relay asks for it.
     #[n(1)]
-    #[cbor(with = "minicbor::bytes")]
-    pub proof: Option<Vec<u8>>,
+    pub proof: Option<Proof>,
 }

@@ -10,3 +10,9 @@ pub const DELETE: &[u8] = b"sotto/1 delete";
 pub const PUBLISH: &[u8] = b"sotto/1 publish";
 /// A relay proves its identity on a connection.
 pub const WELCOME: &[u8] = b"sotto/1 welcome";
+/// Work is shown for what anyone may ask.
+pub const WORK: &[u8] = b"sotto/1 work";
+/// A token is signed blindly.
+pub const TOKEN: &[u8] = b"sotto/1 token";
+/// The key of one purpose and week gets its name.
+pub const KEY_OF_TOKENS: &[u8] = b"sotto/1 key of tokens";

@@ -30,6 +30,9 @@ pub mod labels;
 pub mod limits;
 pub mod poll;
 pub mod signed;
+mod terms;
+pub mod token;
+pub mod work;
 
 pub use address::{AddressError, RelayAddress, Tls};
 pub use answer::{Answer, Bundle, InfoAnswer, LeaseOutcome, Limits, RefusedReason, Subscribed};
@@ -42,6 +45,9 @@ pub use identifier::{
     RelayIdentity, SendCapability, SendId,
 };
 pub use poll::{Poll, PollAnswer};
+pub use terms::{AdmissionKind, Terms, WorkBits};
+pub use token::{ShownToken, TokenKeyId, TokenPurpose};
+pub use work::Proof;
 
 /// The one version number of this wire. Another one is refused, never negotiated.
 pub const VERSION: u8 = 1;

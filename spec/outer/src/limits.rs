@@ -46,7 +46,9 @@ pub const BUNDLE_FETCH_INTERVAL_SECS: u32 = 600;
 pub const BUNDLE_MAIN_BYTES: usize = 3_072;
 /// Exact bytes of a bundle's sealed one-time or last-resort part.
 pub const BUNDLE_PART_BYTES: usize = 2_048;
-/// Longest token or proof of work, in bytes; neither is asked for yet.
-pub const ADMISSION_BYTES_MAX: usize = 1_024;
+/// Bytes of a token as it is shown.
+pub const TOKEN_BYTES: usize = 352;
+/// Bytes of a proof of work.
+pub const PROOF_BYTES: usize = 8;
 /// Longest host name in a relay address, in bytes (RFC 1035 §2.3.4 allows 253; a link of 200 bytes has no room for them).
 pub const HOST_BYTES_MAX: usize = 63;

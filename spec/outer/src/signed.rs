@@ -2,7 +2,9 @@
 //!
 //! Who holds keys signs these bytes with Ed25519; who checks uses strict verification (RFC 8032 §5.1.7, no small-order keys).
 
-use crate::{BundleId, CapabilityHash, ConnectionNonce, Lease, Publish, ReceiveId, RelayIdentity, Target, labels};
+use crate::{
+    BundleId, CapabilityHash, ConnectionNonce, Lease, Publish, ReceiveId, RelayIdentity, Target, Terms, codec, labels,
+};
 
 /// What the owner of a mailbox signs to subscribe: label, relay, connection, mailbox, both leases (an absent one is 17 bytes
 /// of zero, a present one is preceded by 1).
@@ -62,23 +64,26 @@ pub fn publish(relay: &RelayIdentity, nonce: &ConnectionNonce, publish: &Publish
 }
 
 /// What a relay signs to prove its identity: label, its identity, its own nonce for the connection, the client's nonce, the TLS
-/// exporter (RFC 9266 `EXPORTER-Channel-Binding`) where it ends TLS itself under a public certificate, else 32 bytes of zero, and
-/// where clients reach it ([`crate::RelayAddress::place`]): a client that dialled another place refuses, for someone stands in between.
+/// exporter (RFC 9266 `EXPORTER-Channel-Binding`) where it ends TLS itself under a public certificate, else 32 bytes of zero,
+/// where clients reach it ([`crate::RelayAddress::place`]) with its length before it: a client that dialled another place refuses, for
+/// someone stands in between; and its terms, encoded, with their length before them.
 pub fn welcome(
     relay: &RelayIdentity,
     place: &[u8],
     client_nonce: &ConnectionNonce,
     nonce: &ConnectionNonce,
     exporter: Option<&[u8; 32]>,
+    terms: &Terms,
 ) -> Vec<u8> {
     let mut bytes = preamble(labels::WELCOME, relay, nonce);
     bytes.extend_from_slice(client_nonce.as_bytes());
     bytes.extend_from_slice(exporter.unwrap_or(&[0; 32]));
-    bytes.extend_from_slice(place);
+    push_part(&mut bytes, place);
+    push_part(&mut bytes, &codec::encode(terms));
     bytes
 }
 
-fn preamble(label: &[u8], relay: &RelayIdentity, nonce: &ConnectionNonce) -> Vec<u8> {
+pub(crate) fn preamble(label: &[u8], relay: &RelayIdentity, nonce: &ConnectionNonce) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     bytes.push(u8::try_from(label.len()).expect("labels are short"));
     bytes.extend_from_slice(label);

@@ -7,9 +7,10 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use sotto_inner::limits::FIRST_MESSAGE_BYTES;
 use sotto_outer::{
-    Ack, Answer, Bundle, CapabilityHash, ClientFrame, Command, ConnectionNonce, Create, Delete, Deliver, Fetch, Info,
-    InfoAnswer, LeaseOutcome, Limits, MailboxKind, Poll, PollAnswer, Publish, RefusedReason, RelayAddress, RelayFrame,
-    Rotate, Send, Subscribe, Subscribed, Subscription, Target, Tls, VERSION, codec, limits,
+    Ack, AdmissionKind, Answer, Bundle, CapabilityHash, ClientFrame, Command, ConnectionNonce, Create, Delete, Deliver,
+    Fetch, Info, InfoAnswer, LeaseOutcome, Limits, MailboxKind, Poll, PollAnswer, Publish, RefusedReason, RelayAddress,
+    RelayFrame, Rotate, Send, Subscribe, Subscribed, Subscription, Target, Terms, Tls, VERSION, WorkBits, codec,
+    limits,
 };
 use sotto_relay::{
     Identity, Timestamp,
@@ -98,7 +99,7 @@ fn client_frames() -> Vec<(&'static str, Vec<u8>)> {
         signature: [10; 64].into(),
     };
     let largest = vec![8; limits::PAYLOAD_BYTES_MAX];
-    let long_proof = Some(vec![15; limits::ADMISSION_BYTES_MAX]);
+    let proof = Some([15; limits::PROOF_BYTES].into());
     let commands = [
         ("info", info()),
         ("create pairwise", Command::Create(create.clone())),
@@ -106,16 +107,13 @@ fn client_frames() -> Vec<(&'static str, Vec<u8>)> {
             "create contact with token and proof",
             Command::Create(Create {
                 kind: MailboxKind::Contact,
-                token: long_proof.clone(),
-                proof: long_proof.clone(),
+                token: Some(Box::new([16; limits::TOKEN_BYTES].into())),
+                proof,
                 ..create
             }),
         ),
         ("send", Command::Send(send.clone())),
-        (
-            "send the largest payload, with proof",
-            Command::Send(Send { payload: largest, proof: long_proof, ..send.clone() }),
-        ),
+        ("send the largest payload, with proof", Command::Send(Send { payload: largest, proof, ..send.clone() })),
         ("send now or never", Command::Send(Send { ttl_secs: Some(0), payload: vec![8], ..send.clone() })),
         ("send for as long as may be", Command::Send(Send { ttl_secs: Some(limits::ENVELOPE_TTL_SECS), ..send })),
         ("subscribe", Command::Subscribe(Subscribe { mailboxes: vec![subscription(None)] })),
@@ -144,7 +142,7 @@ fn client_frames() -> Vec<(&'static str, Vec<u8>)> {
         ("publish pairs alone", Command::Publish(Publish { main: None, last_resort: None, ..publish.clone() })),
         ("publish no pairs", Command::Publish(Publish { pairs: vec![], ..publish })),
         ("fetch", Command::Fetch(Fetch { bundle: [11; 16].into(), proof: None })),
-        ("fetch with proof", Command::Fetch(Fetch { bundle: [11; 16].into(), proof: Some(vec![15; 8]) })),
+        ("fetch with proof", Command::Fetch(Fetch { bundle: [11; 16].into(), proof })),
     ];
     commands.map(|(name, command)| (name, ClientFrame { request: 500, command }.encode())).into()
 }
@@ -160,12 +158,22 @@ fn relay_frames() -> Vec<(&'static str, Vec<u8>)> {
             mailbox_bytes_max: limits::MAILBOX_BYTES_MAX,
             envelope_ttl_secs: limits::ENVELOPE_TTL_SECS,
         },
+        terms: Terms::default(),
+    };
+    let terms = Terms {
+        admission: AdmissionKind::Minted,
+        token_keys: vec![[24; 32].into(), [25; 32].into()],
+        work: WorkBits { send: 14, fetch: 14, create: 0 },
     };
     let bundle = Bundle { main: vec![20; limits::BUNDLE_MAIN_BYTES], pair: None, last_resort: None };
     let part = vec![21; limits::BUNDLE_PART_BYTES];
     let outcomes = vec![LeaseOutcome::Same, LeaseOutcome::Other, LeaseOutcome::Denied];
     let answers = [
+        ("info with terms", Answer::Info(InfoAnswer { terms, ..info.clone() })),
         ("info", Answer::Info(info)),
+        ("work", Answer::Work { bits: 14 }),
+        ("refused for its token", Answer::Refused { reason: RefusedReason::Token }),
+        ("refused as not done here", Answer::Refused { reason: RefusedReason::Unavailable }),
         ("done", Answer::Done),
         ("denied", Answer::Denied),
         ("full", Answer::Full { retry_after_secs: 60 }),

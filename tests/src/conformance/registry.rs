@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use minicbor::Encode;
 use sotto_inner::{Body, Content, LinkKind, PrekeyKind};
 use sotto_outer::{
-    Answer, ClientFrame, Command, LeaseOutcome, MailboxKind, RefusedReason, RelayFrame, Target, Tls, codec,
+    AdmissionKind, Answer, ClientFrame, Command, LeaseOutcome, MailboxKind, RefusedReason, RelayFrame, Target, Tls,
+    TokenPurpose, codec,
 };
 use toml::{Table, Value};
 
@@ -85,7 +86,11 @@ macro_rules! labels {
 /// A set of constants: its section, the code's values, and the source that declares them.
 pub fn constants() -> Vec<(&'static str, Entries, &'static str)> {
     vec![
-        ("labels.outer", labels!(sotto_outer::labels: SUBSCRIBE ROTATE DELETE PUBLISH WELCOME), OUTER_LABELS),
+        (
+            "labels.outer",
+            labels!(sotto_outer::labels: SUBSCRIBE ROTATE DELETE PUBLISH WELCOME WORK TOKEN KEY_OF_TOKENS),
+            OUTER_LABELS,
+        ),
         (
             "labels.inner",
             labels!(sotto_inner::labels: MANIFEST PREKEY BUNDLE_PART PQXDH HANDSHAKE FIRST_MESSAGE REPAIR SESSION ROOT_STEP
@@ -100,7 +105,7 @@ pub fn constants() -> Vec<(&'static str, Entries, &'static str)> {
                 CONTACT_MAILBOX_ENVELOPES_MAX ENVELOPE_TTL_SECS MAILBOX_LAPSE_DAYS ENVELOPE_ID_MEMORY_SECS
                 DELIVERY_WINDOW_ENVELOPES DELIVERY_WINDOW_BYTES ACK_IDS_MAX SUBSCRIBE_MAILBOXES_MAX
                 CONNECTION_MAILBOXES_MAX PUBLISH_PAIRS_MAX BUNDLE_PAIRS_MAX BUNDLE_FETCH_BURST
-                BUNDLE_FETCH_INTERVAL_SECS BUNDLE_MAIN_BYTES BUNDLE_PART_BYTES ADMISSION_BYTES_MAX HOST_BYTES_MAX),
+                BUNDLE_FETCH_INTERVAL_SECS BUNDLE_MAIN_BYTES BUNDLE_PART_BYTES TOKEN_BYTES PROOF_BYTES HOST_BYTES_MAX),
             OUTER_LIMITS,
         ),
         (
@@ -132,6 +137,24 @@ pub fn alternatives() -> Vec<(&'static str, Entries)> {
                 RefusedReason::Version => "version",
                 RefusedReason::Limit => "limit",
                 RefusedReason::Order => "order",
+                RefusedReason::Token => "token",
+                RefusedReason::Unavailable => "unavailable",
+            }),
+        ),
+        (
+            "numbers.admission_kind",
+            numbers(&[AdmissionKind::Open, AdmissionKind::Minted, AdmissionKind::Oidc], |kind| match kind {
+                AdmissionKind::Open => "open",
+                AdmissionKind::Minted => "minted",
+                AdmissionKind::Oidc => "oidc",
+            }),
+        ),
+        (
+            "numbers.token_purpose",
+            numbers(&TokenPurpose::ALL, |purpose| match purpose {
+                TokenPurpose::Mailbox => "mailbox",
+                TokenPurpose::Blob => "blob",
+                TokenPurpose::Channel => "channel",
             }),
         ),
         (
@@ -183,8 +206,14 @@ pub fn alternatives() -> Vec<(&'static str, Entries)> {
     ]
 }
 
-const REFUSED_REASONS: [RefusedReason; 4] =
-    [RefusedReason::Malformed, RefusedReason::Version, RefusedReason::Limit, RefusedReason::Order];
+const REFUSED_REASONS: [RefusedReason; 6] = [
+    RefusedReason::Malformed,
+    RefusedReason::Version,
+    RefusedReason::Limit,
+    RefusedReason::Order,
+    RefusedReason::Token,
+    RefusedReason::Unavailable,
+];
 const LEASE_OUTCOMES: [LeaseOutcome; 3] = [LeaseOutcome::Same, LeaseOutcome::Other, LeaseOutcome::Denied];
 const PREKEY_KINDS: [PrekeyKind; 4] =
     [PrekeyKind::Signed, PrekeyKind::OneTimePair, PrekeyKind::LastResort, PrekeyKind::Seal];
@@ -260,6 +289,7 @@ fn answer_name(answer: &Answer) -> &'static str {
         Answer::Refused { .. } => "refused",
         Answer::Subscribed(_) => "subscribed",
         Answer::Bundle(_) => "bundle",
+        Answer::Work { bits: _ } => "work",
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) const WORDS: &[&str] = &[
     "refused",
     "subscribed",
     "bundle",
+    "work",
     // transports
     "websocket",
     "long_poll",
@@ -94,5 +95,6 @@ pub(super) const fn answer(answer: &Answer) -> &'static str {
         Answer::Refused { .. } => "refused",
         Answer::Subscribed(_) => "subscribed",
         Answer::Bundle(_) => "bundle",
+        Answer::Work { bits: _ } => "work",
     }
 }
