@@ -28,6 +28,7 @@ mod signature;
 mod transcript;
 #[cfg(test)]
 mod vectors;
+mod work;
 #[cfg(test)]
 mod wycheproof_tests;
 mod x25519;
@@ -51,4 +52,5 @@ pub use ratchet::{
 };
 pub use safety_number::{NotASafetyNumber, SafetyNumber, safety_number};
 pub use session_id::SessionId;
+pub use work::find_proof;
 pub use x25519::PrivateKey;

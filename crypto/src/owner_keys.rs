@@ -95,9 +95,9 @@ mod tests {
 
         let refused = Err(PeerMisbehaved::Signature);
         assert_eq!(verify_relay(&identity, &bytes, &mallory.sign(&bytes)), refused, "another key");
-        let other = signed::welcome(&identity, b"here", &[5; 32].into(), &nonce, None);
+        let other = signed::welcome(&identity, b"here", &[5; 32].into(), &nonce, None, &terms);
         assert_eq!(verify_relay(&identity, &other, &relay.sign(&bytes)), refused, "another connection");
-        let other = signed::welcome(&identity, b"here", &client, &nonce, Some(&[6; 32]));
+        let other = signed::welcome(&identity, b"here", &client, &nonce, Some(&[6; 32]), &terms);
         assert_eq!(verify_relay(&identity, &other, &relay.sign(&bytes)), refused, "another channel");
         let other = signed::welcome(&identity, b"there", &client, &nonce, None, &terms);
         assert_eq!(verify_relay(&identity, &other, &relay.sign(&bytes)), refused, "another place");

@@ -119,22 +119,15 @@ impl Work<'_> {
                 self.fetch_later(id, retry_after_secs);
                 return Ok(());
             }
-            Answer::Info(_)
-            | Answer::Done
-            | Answer::Refused { reason: _ }
-            | Answer::Subscribed(_)
-            | Answer::Work { bits: _ }
-                if first =>
-            {
+            Answer::Work { bits } => {
+                self.fetch_with_proof(&contact, link.relay.identity(), asked, bits);
+                return Ok(());
+            }
+            Answer::Info(_) | Answer::Done | Answer::Refused { reason: _ } | Answer::Subscribed(_) if first => {
                 self.fetch_later(id, 0);
                 return Ok(());
             }
-            Answer::Info(_)
-            | Answer::Done
-            | Answer::Denied
-            | Answer::Refused { reason: _ }
-            | Answer::Subscribed(_)
-            | Answer::Work { bits: _ } => {
+            Answer::Info(_) | Answer::Done | Answer::Denied | Answer::Refused { reason: _ } | Answer::Subscribed(_) => {
                 return self.ask_again(contact);
             }
         };

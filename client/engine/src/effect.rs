@@ -89,6 +89,9 @@ pub enum RelayProblem {
     /// Another version of the protocol.
     #[error("this relay speaks another version of the protocol: update Sotto, or ask the relay's host to")]
     WrongVersion,
+    /// It asks for more work than is computed.
+    #[error("this relay asks for more work than is reasonable; it is asked again later")]
+    AsksTooMuch,
 }
 
 /// How an intent went.

@@ -1,9 +1,9 @@
 //! Bundles of others, asked for one at a time and asked for again until there is an answer that says something: a person who
 //! uses a link waits for it.
 
-use sotto_outer::{BundleId, Command, Fetch};
+use sotto_outer::{BundleId, Command, Fetch, RelayIdentity, work::Purpose};
 
-use crate::{ContactId, memory::Pending, record::Contact, timers::Timer, work::Work};
+use crate::{ContactId, Line, memory::Pending, record::Contact, timers::Timer, work::Work};
 
 /// How long to wait before a relay that did not hand a bundle out is asked again, the first time; it doubles with each.
 const FETCH_RETRY_SECS_MIN: u64 = 2;
@@ -18,7 +18,17 @@ impl Work<'_> {
         let relay = link.relay.identity();
         if self.can_send_to(relay) && !self.is_fetching(&contact.root, &link.bundle) {
             let pending = Pending::Fetch { contact: contact.root, bundle: link.bundle };
-            self.transmit(relay, Command::Fetch(Fetch { bundle: link.bundle, proof: None }), pending);
+            let proof = self.prove(Line::sending(*relay), &Purpose::Fetch(link.bundle));
+            self.transmit(relay, Command::Fetch(Fetch { bundle: link.bundle, proof }), pending);
+        }
+    }
+
+    /// A relay wants work for a bundle first: it is asked again with a proof, or later where it wants too much.
+    pub(crate) fn fetch_with_proof(&mut self, contact: &Contact, relay: &RelayIdentity, bundle: &BundleId, bits: u8) {
+        if self.accept_toll(Line::sending(*relay), &Purpose::Fetch(*bundle), bits) {
+            self.fetch_bundle(contact);
+        } else {
+            self.fetch_later(&contact.root, u32::MAX);
         }
     }
 

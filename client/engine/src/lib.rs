@@ -40,6 +40,7 @@ mod sessions;
 mod step;
 mod timers;
 mod told;
+mod tolls;
 pub mod view;
 mod watcher;
 mod work;

@@ -278,6 +278,8 @@ impl Work<'_> {
         let Some(memory) = self.memory.lines.get_mut(&line) else { return };
         memory.stage = Stage::Down;
         memory.requests = 0;
+        memory.token_bits = 0;
+        memory.proof_counter = 0;
         memory.settled = false;
         memory.unsettled = 0;
         memory.backlog.clear();

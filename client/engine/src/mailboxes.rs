@@ -7,7 +7,7 @@ use sotto_crypto::OwnerKeys;
 use sotto_inner::MailboxAddress;
 use sotto_outer::{
     Answer, Command, Create, Delete, Lease, LeaseOutcome, MailboxKind, ReceiveId, RelayAddress, RelayIdentity,
-    SendCapability, SendId, Subscribe, Subscription, Target, limits::SUBSCRIBE_MAILBOXES_MAX, signed,
+    SendCapability, SendId, Subscribe, Subscription, Target, limits::SUBSCRIBE_MAILBOXES_MAX, signed, work::Purpose,
 };
 
 use crate::{
@@ -81,7 +81,7 @@ impl Work<'_> {
             owner: owner_keys(mailbox).public(),
             capability_hash: sotto_crypto::capability_hash(&mailbox.capability),
             token: None,
-            proof: None,
+            proof: self.prove(Line::reading(*mailbox.relay.identity()), &Purpose::Create(*id)),
         };
         self.transmit(mailbox.relay.identity(), Command::Create(create), Pending::Create(*id));
     }
@@ -93,6 +93,14 @@ impl Work<'_> {
         answer: &Answer,
     ) -> Result<(), RowsError> {
         let Some(mut mailbox) = self.load::<OwnMailbox>(id.as_bytes())? else { return Ok(()) };
+        if let (Known::Wanted, Answer::Work { bits }) = (&mailbox.known, answer) {
+            if self.accept_toll(Line::reading(*relay), &Purpose::Create(*id), *bits) {
+                self.create_at_relay(id, &mailbox);
+            } else {
+                self.retry_relay_later(relay, &Answer::Busy { retry_after_secs: u32::MAX });
+            }
+            return Ok(());
+        }
         if mailbox.known != Known::Wanted || *answer != Answer::Done {
             self.retry_relay_later(relay, answer);
             return Ok(());

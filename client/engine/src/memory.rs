@@ -36,6 +36,12 @@ pub(crate) struct LineMemory {
     pub(crate) stage: Stage,
     /// What the relay asks, as it said when it proved itself.
     pub(crate) terms: Terms,
+    /// Work it asks for tokens: told by the answer alone.
+    pub(crate) token_bits: u8,
+    /// Proofs of work for this connection have counters from here on.
+    pub(crate) proof_counter: u64,
+    /// How often in a row it asked for work, or for more.
+    pub(crate) tolls: u8,
     /// Number of the last request on this connection.
     pub(crate) requests: u32,
     pub(crate) pending: BTreeMap<u32, Pending>,

@@ -8,10 +8,10 @@ use sotto_inner::{
     Body, Content, FirstMessage, MailboxAddress,
     limits::{TEXT_BYTES_MAX, UNRECEIPTED_PACKETS_MAX},
 };
-use sotto_outer::{Answer, Command, EnvelopeId, RelayIdentity, Send, limits::ENVELOPE_TTL_SECS};
+use sotto_outer::{Answer, Command, EnvelopeId, RelayIdentity, Send, limits::ENVELOPE_TTL_SECS, work::Purpose};
 
 use crate::{
-    ContactId, ContactState, MessageStatus, Order, Range, Rows, RowsError, Table, Timestamp,
+    ContactId, ContactState, Line, MessageStatus, Order, Range, Rows, RowsError, Table, Timestamp,
     memory::{Hold, Pending},
     record::{Contact, Front, OutboxRow, Record, Sealed, SecretBytes, SessionRow},
     routes::Route,
@@ -144,6 +144,7 @@ impl Work<'_> {
             target = other;
         }
         let Some((session_row, session)) = sealer else { return Ok(Sent::No) };
+        let to_stranger = session_row.front.as_ref().is_some_and(|front| front.mailbox.is_some());
         if row.sealed.is_none() {
             match self.seal(contact, &row, &target, session_row, &session)? {
                 Sealing::Ready(sealed) => row.sealed = Some(sealed),
@@ -154,14 +155,17 @@ impl Work<'_> {
             self.save(key, &row);
         }
         let Some(sealed) = &row.sealed else { return Ok(Sent::No) };
-        let envelope = sealed.envelope;
+        let (envelope, payload) = (sealed.envelope, sealed.bytes.to_vec());
+        let purpose = Purpose::Send(target.send_id, envelope);
+        let line = Line::sending(*target.relay.identity());
+        let proof = if to_stranger { self.prove(line, &purpose) } else { None };
         let send = Send {
             mailbox: target.send_id,
             capability: target.capability,
             id: envelope,
             ttl_secs: None,
-            payload: sealed.bytes.to_vec(),
-            proof: None,
+            payload,
+            proof,
         };
         self.memory.pumps.entry(contact.root).or_default().in_flight.insert(sequence);
         let pending = Pending::Send { contact: contact.root, sequence, envelope };
@@ -276,10 +280,31 @@ impl Work<'_> {
             }
             (Answer::Refused { reason: _ }, Some(_)) => self.hold_relay(contact, relay, sequence, HOLD_SECS_MAX, false),
             (Answer::Denied | Answer::Refused { reason: _ }, None) => self.pump(contact),
+            (Answer::Work { bits }, Some(row)) => self.send_with_proof(contact, relay, sequence, &row, *bits),
             (Answer::Info(_) | Answer::Subscribed(_) | Answer::Bundle(_) | Answer::Work { bits: _ }, _) => {
                 self.hold_relay(contact, relay, sequence, HOLD_SECS_MAX, false)
             }
         }
+    }
+
+    /// A relay wants work for a stranger's mailbox first: the same envelope goes again with a proof, or later where it wants too
+    /// much. Of a mailbox that was told to us alone none is owed.
+    fn send_with_proof(
+        &mut self,
+        contact: Contact,
+        relay: &RelayIdentity,
+        sequence: u64,
+        row: &OutboxRow,
+        bits: u8,
+    ) -> Result<(), RowsError> {
+        let sealed = row.sealed.as_ref().filter(|sealed| sealed.fronted);
+        let purpose = sealed.map(|sealed| Purpose::Send(sealed.mailbox, sealed.envelope));
+        if !purpose.is_some_and(|purpose| self.accept_toll(Line::sending(*relay), &purpose, bits)) {
+            return self.hold_relay(contact, relay, sequence, HOLD_SECS_MAX, false);
+        }
+        let pump = self.memory.pumps.entry(contact.root).or_default();
+        pump.cursor = pump.cursor.min(sequence);
+        self.pump(contact)
     }
 
     fn on_taken(&mut self, mut contact: Contact, key: &[u8], mut row: OutboxRow) -> Result<(), RowsError> {

@@ -61,6 +61,7 @@ impl Work<'_> {
         if pending.settles() {
             memory.unsettled -= 1;
         }
+        self.note_toll(line, &answer);
         let relay = &line.relay;
         match pending {
             Pending::Info => self.on_info(line, &answer),

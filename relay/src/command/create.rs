@@ -1,6 +1,6 @@
 //! `create`: makes a mailbox. Ids and keys are the client's choice; the same content again is `done` again.
 
-use sotto_outer::{Answer, Create};
+use sotto_outer::{Answer, Create, work::Purpose};
 
 use crate::{
     core::{Asker, Awaiting, Core, Turn, Work},
@@ -8,9 +8,12 @@ use crate::{
 };
 
 pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, create: Create) {
-    let Create { kind, receive_id, send_id, owner, capability_hash, token: _, proof: _ } = create;
+    let Create { kind, receive_id, send_id, owner, capability_hash, token: _, proof } = create;
     if let Err(retry_after_secs) = let_in(core, turn, asker) {
         return turn.answer(asker, Answer::Busy { retry_after_secs });
+    }
+    if let Some(bits) = core.owed(turn.now, asker.conn, &Purpose::Create(receive_id), proof.as_ref()) {
+        return turn.answer(asker, Answer::Work { bits });
     }
     let mailbox = NewMailbox { kind, receive_id, send_id, owner, capability_hash, day: turn.now.day() };
     core.store(turn, Op::Create(mailbox), Awaiting::Done(asker));
@@ -28,8 +31,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        command::testing::{House, Owner},
-        core::{Admission, Config, Rate},
+        command::testing::{House, Owner, proof},
+        core::{Admission, Config, Rate, Toll},
     };
 
     #[test]
@@ -78,6 +81,17 @@ mod tests {
         let mut house = House::with(Config { admission, ..Config::default() });
         let conn = house.greeted();
         assert!(matches!(house.ask(conn, Owner::new(1).create()), Answer::Busy { .. }));
+    }
+
+    #[test]
+    fn where_work_is_asked_a_mailbox_is_worked_for() {
+        let toll = Toll { create: 8, ..Toll::NONE };
+        let mut house = House::with(Config { toll, ..Config::default() });
+        let (conn, alice) = (house.greeted(), Owner::new(1));
+        assert_eq!(house.ask(conn, alice.create()), Answer::Work { bits: 8 });
+        let Command::Create(create) = alice.create() else { unreachable!("a create") };
+        let proof = proof(&house, conn, &Purpose::Create(create.receive_id), 8, 0);
+        assert_eq!(house.ask(conn, Command::Create(Create { proof: Some(proof), ..create })), Answer::Done);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `fetch`: the parts of a bundle that one handshake needs. A one-time part is handed out once and deleted; when none is left, or the
 //! bundle is asked for too often, the last-resort part stands in.
 
-use sotto_outer::{Answer, BundleId, Fetch};
+use sotto_outer::{Answer, BundleId, Fetch, work::Purpose};
 
 use super::{BUSY, mismatch};
 use crate::{
@@ -18,10 +18,13 @@ pub(crate) struct Awaiting {
 
 /// Takes the frame.
 pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, fetch: &Fetch) {
-    let Fetch { bundle, proof: _ } = fetch;
+    let Fetch { bundle, proof } = fetch;
     let Some(connection) = core.connections.get_mut(&asker.conn) else { return };
     if let Err(retry_after_secs) = connection.fetches.take(turn.now, core.config.fetch_rate, 1) {
         return turn.answer(asker, Answer::Busy { retry_after_secs });
+    }
+    if let Some(bits) = core.owed(turn.now, asker.conn, &Purpose::Fetch(*bundle), proof.as_ref()) {
+        return turn.answer(asker, Answer::Work { bits });
     }
     let take_pair = core.pairs.take(*bundle, turn.now, core.config.pair_rate).is_ok();
     let op = Op::FetchBundle { bundle: *bundle, take_pair };
@@ -48,8 +51,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        command::testing::{House, Owner},
-        core::Conn,
+        command::testing::{House, Owner, proof},
+        core::{Config, Conn, Toll},
     };
 
     fn fetch(owner: &Owner) -> Command {
@@ -84,6 +87,44 @@ mod tests {
         house.input(core::Input::Tick);
         assert_eq!(pair(&mut house, conn, &bob), Some(7));
         assert_eq!(pair(&mut house, conn, &bob), None);
+    }
+
+    #[test]
+    fn each_fetch_is_worked_for() {
+        let toll = Toll { fetch: 8, ..Toll::NONE };
+        let (mut house, bob) = (House::with(Config { toll, ..Config::default() }), Owner::new(1));
+        let conn = house.greeted();
+        let publish = bob.publish(&house, conn, 1, 9);
+        house.ask(conn, Command::Publish(publish));
+        assert_eq!(house.ask(conn, fetch(&bob)), Answer::Work { bits: 8 });
+        let purpose = Purpose::Fetch(bob.bundle_id());
+        let first = proof(&house, conn, &purpose, 8, 0);
+        let with = |proof| Command::Fetch(Fetch { bundle: bob.bundle_id(), proof: Some(proof) });
+        assert!(matches!(house.ask(conn, with(first)), Answer::Bundle(_)));
+        assert_eq!(house.ask(conn, with(first)), Answer::Work { bits: 8 }, "a proof is good once");
+        let next = u64::from_be_bytes(*first.as_bytes()) + 1;
+        let second = proof(&house, conn, &purpose, 8, next);
+        assert!(matches!(house.ask(conn, with(second)), Answer::Bundle(_)));
+        let other = house.greeted();
+        assert_eq!(house.ask(other, with(second)), Answer::Work { bits: 8 }, "and on its connection alone");
+    }
+
+    #[test]
+    fn no_work_buys_a_one_time_part_beyond_the_rate() {
+        let toll = Toll { fetch: 1, ..Toll::NONE };
+        let (mut house, bob) = (House::with(Config { toll, ..Config::default() }), Owner::new(1));
+        let conn = house.greeted();
+        let publish = bob.publish(&house, conn, 1, 9);
+        house.ask(conn, Command::Publish(publish));
+        let (mut from, mut handed_out) = (0, vec![]);
+        for _ in 0..8 {
+            let proof = proof(&house, conn, &Purpose::Fetch(bob.bundle_id()), 12, from);
+            from = u64::from_be_bytes(*proof.as_bytes()) + 1;
+            let fetch = Command::Fetch(Fetch { bundle: bob.bundle_id(), proof: Some(proof) });
+            let Answer::Bundle(parts) = house.ask(conn, fetch) else { panic!("no bundle") };
+            handed_out.push(parts.pair.is_some());
+        }
+        assert_eq!(handed_out, [true, true, true, true, true, true, false, false]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `info`: the relay proves who it is on this connection, and tells its limits. Everything else comes after it.
 
-use sotto_outer::{Answer, Info, InfoAnswer, RefusedReason, VERSION};
+use sotto_outer::{Answer, Info, InfoAnswer, RefusedReason, Terms, VERSION};
 
 use crate::core::{Asker, Core, Turn};
 
@@ -8,9 +8,9 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, info: &
     if info.version != VERSION {
         return turn.refuse(asker, RefusedReason::Version);
     }
+    let terms = Terms { work: core.work_bits(turn.now), ..core.config.terms.clone() };
     let Some(connection) = core.connections.get_mut(&asker.conn) else { return };
     connection.greeted = true;
-    let terms = core.config.terms.clone();
     let answer = InfoAnswer {
         version: VERSION,
         identity: *core.identity.public(),

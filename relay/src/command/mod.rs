@@ -30,6 +30,7 @@ pub(crate) fn done(outcome: &Outcome) -> Answer {
         Outcome::Full
         | Outcome::Sent { .. }
         | Outcome::Repeated
+        | Outcome::Work { .. }
         | Outcome::Admitted { .. }
         | Outcome::Owners(_)
         | Outcome::Leased(_)

@@ -3,6 +3,7 @@
 //! What must hold:
 //! - `done` is answered when the envelope is durable, and a repeat of its id gets `done` without a second envelope, while
 //!   the first is stored and ten minutes after it was acknowledged.
+//! - A contact mailbox takes what a proof of work comes with. Of which kind a mailbox is, only its capability tells.
 //! - A missing mailbox and a wrong capability are one answer, `denied`, after the same work.
 //! - An ephemeral envelope (TTL 0) reaches a reader who is connected, or nobody. It is never stored, and its sender is not
 //!   told which.
@@ -13,7 +14,7 @@
 //! ```
 
 use bytes::Bytes;
-use sotto_outer::{Answer, EnvelopeId, RefusedReason, Send, limits::PAYLOAD_BYTES_MAX};
+use sotto_outer::{Answer, EnvelopeId, RefusedReason, Send, limits::PAYLOAD_BYTES_MAX, work::Purpose};
 
 use super::{BUSY, mismatch};
 use crate::{
@@ -51,7 +52,7 @@ enum Life {
 /// Takes the frame.
 pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, send: Send) {
     let Some(life) = life(core, &send) else { return turn.refuse(asker, RefusedReason::Limit) };
-    let Send { mailbox, capability, id, ttl_secs: _, payload, proof: _ } = send;
+    let Send { mailbox, capability, id, ttl_secs: _, payload, proof } = send;
     let shown = capability_hash(&capability);
     let let_in = core
         .admit(turn, Work::Send)
@@ -60,14 +61,15 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, send: S
     if let Err(retry_after_secs) = let_in {
         return turn.answer(asker, Answer::Busy { retry_after_secs });
     }
+    let owes = core.owed(turn.now, asker.conn, &Purpose::Send(mailbox, id), proof.as_ref());
     let payload = Bytes::from(payload);
     let awaiting = Awaiting { asker, id, payload: payload.clone() };
     match life {
-        Life::Ephemeral => core.store(turn, Op::Admit { mailbox, shown }, core::Awaiting::Ephemeral(awaiting)),
+        Life::Ephemeral => core.store(turn, Op::Admit { mailbox, shown, owes }, core::Awaiting::Ephemeral(awaiting)),
         Life::Stored { ttl_secs } => {
             let (now, expires_at) = (turn.now, turn.now.plus_secs(ttl_secs));
             let quota = core.config.quota();
-            let envelope = NewEnvelope { mailbox, shown, id, payload, now, expires_at, quota };
+            let envelope = NewEnvelope { mailbox, shown, id, payload, now, expires_at, quota, owes };
             core.store(turn, Op::Send(envelope), core::Awaiting::Send(awaiting))
         }
     };
@@ -83,6 +85,7 @@ pub(crate) fn stored(core: &mut Core, turn: &mut Turn<'_>, awaiting: Awaiting, o
         }
         Outcome::Repeated => turn.answer(asker, Answer::Done),
         Outcome::Denied => turn.answer(asker, Answer::Denied),
+        Outcome::Work { bits } => turn.answer(asker, Answer::Work { bits }),
         Outcome::Full => turn.answer(asker, Answer::Full { retry_after_secs: FULL_RETRY_SECS }),
         Outcome::Failed => turn.answer(asker, BUSY),
         ref other => turn.answer(asker, mismatch(other)),
@@ -98,6 +101,7 @@ pub(crate) fn admitted(core: &mut Core, turn: &mut Turn<'_>, awaiting: Awaiting,
             core.deliver_ephemeral(turn, mailbox, id, payload.into());
         }
         Outcome::Denied => turn.answer(asker, Answer::Denied),
+        Outcome::Work { bits } => turn.answer(asker, Answer::Work { bits }),
         Outcome::Failed => turn.answer(asker, BUSY),
         ref other => turn.answer(asker, mismatch(other)),
     }
@@ -120,8 +124,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        command::testing::{House, Owner, envelope_id},
-        core::{Admission, Config, Rate},
+        command::testing::{House, Owner, envelope_id, proof},
+        core::{Admission, Config, Rate, Toll},
     };
 
     const REFUSED: Answer = Answer::Refused { reason: RefusedReason::Limit };
@@ -182,6 +186,28 @@ mod tests {
             assert_eq!(house.ask(alice, Command::Send(forged)), Answer::Denied);
         }
         assert_eq!(house.storage.durable_payloads().count(), 0);
+    }
+
+    #[test]
+    fn a_strangers_envelope_is_worked_for_and_a_contacts_is_not() {
+        let toll = Toll { send: 8, ..Toll::NONE };
+        let (mut house, alice, bob) = setting(Config { toll, ..Config::default() });
+        assert_eq!(house.ask(alice, bob.send(1)), Answer::Done, "pairwise");
+        let carol = Owner::with_kind(2, MailboxKind::Contact);
+        house.ask(alice, carol.create());
+        for ttl_secs in [None, Some(0)] {
+            let envelope = Send { ttl_secs, ..carol.envelope(1) };
+            assert_eq!(house.ask(alice, Command::Send(envelope)), Answer::Work { bits: 8 });
+            let forged = Send { capability: SendCapability::from([9; 32]), ttl_secs, ..carol.envelope(1) };
+            assert_eq!(house.ask(alice, Command::Send(forged)), Answer::Denied, "whoever may not send is told nothing");
+        }
+        let purpose = Purpose::Send(carol.envelope(1).mailbox, envelope_id(1));
+        let proof = proof(&house, alice, &purpose, 8, 0);
+        let worked = Command::Send(Send { proof: Some(proof), ..carol.envelope(1) });
+        assert_eq!(house.ask(alice, worked), Answer::Done);
+        assert_eq!(house.ask(alice, carol.send(1)), Answer::Done, "a repeat is done whatever it shows");
+        let other = Command::Send(Send { proof: Some(proof), ..carol.envelope(2) });
+        assert_eq!(house.ask(alice, other), Answer::Work { bits: 8 }, "another envelope");
     }
 
     #[test]

@@ -7,13 +7,13 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use sotto_outer::{
     Ack, Answer, BundleId, CapabilityHash, ClientFrame, Command, ConnectionNonce, Create, Delete, Deliver, EnvelopeId,
-    Info, Lease, MailboxKind, OwnerKey, OwnerSignature, Publish, ReceiveId, RelayFrame, RelayIdentity, Rotate, Send,
-    SendCapability, SendId, Subscribe, Subscription, Target, VERSION, signed,
+    Info, Lease, MailboxKind, OwnerKey, OwnerSignature, Proof, Publish, ReceiveId, RelayFrame, RelayIdentity, Rotate,
+    Send, SendCapability, SendId, Subscribe, Subscription, Target, VERSION, signed, work::Purpose,
 };
 
 use crate::{
     Identity, Timestamp,
-    access::capability_hash,
+    access::{capability_hash, shown_bits},
     core::{Config, Conn, Context, Core, Input, Output, Ticket},
     storage::{NewEnvelope, Op, Outcome, memory::MemoryStorage},
 };
@@ -178,8 +178,16 @@ impl House {
     pub(crate) fn storage_direct_send(&mut self, owner: &Owner, id: u16) {
         let Send { mailbox, capability, id, payload, .. } = owner.envelope(id);
         let (shown, quota, now) = (capability_hash(&capability), self.core.config.quota(), self.now);
-        let envelope =
-            NewEnvelope { mailbox, shown, id, payload: payload.into(), now, expires_at: now.plus_secs(60), quota };
+        let envelope = NewEnvelope {
+            mailbox,
+            shown,
+            id,
+            payload: payload.into(),
+            now,
+            expires_at: now.plus_secs(60),
+            quota,
+            owes: None,
+        };
         self.storage.apply(vec![Op::Send(envelope)]);
         self.storage.commit();
     }
@@ -294,6 +302,13 @@ impl Owner {
     fn sign(&self, bytes: &[u8]) -> OwnerSignature {
         OwnerSignature::from(self.key.sign(bytes).to_bytes())
     }
+}
+
+/// A proof of so many bits for this purpose on this connection, with a counter from `from` on.
+pub(crate) fn proof(house: &House, conn: Conn, purpose: &Purpose, bits: u8, from: u64) -> Proof {
+    let shown = |proof: &Proof| shown_bits(&house.relay(), &house.nonce(conn), purpose, proof);
+    let mut proofs = (from..).map(|counter| Proof::from(counter.to_be_bytes()));
+    proofs.find(|proof| shown(proof) >= bits).expect("counters are many")
 }
 
 pub(crate) fn envelope_id(id: u16) -> EnvelopeId {

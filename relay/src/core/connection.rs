@@ -30,6 +30,8 @@ pub(crate) struct Connection {
     pub(crate) subscribes: Meter,
     pub(crate) publishes: Meter,
     pub(crate) fetches: Meter,
+    /// The counter of the last proof of work that is good once.
+    pub(crate) proof_counter: Option<u64>,
 }
 
 impl Connection {
@@ -47,6 +49,7 @@ impl Connection {
             subscribes: Meter::default(),
             publishes: Meter::default(),
             fetches: Meter::default(),
+            proof_counter: None,
         }
     }
 }

@@ -17,6 +17,7 @@ mod delivery;
 mod random;
 mod rate;
 mod subscription;
+mod toll;
 mod transit;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub(crate) use connection::Connection;
 pub use rate::Rate;
 pub(crate) use rate::Rates;
 pub(crate) use subscription::Subscription;
+pub use toll::Toll;
 pub use transit::Transit;
 
 use crate::{
@@ -123,6 +125,8 @@ pub struct Config {
     pub admission: Admission,
     /// Payload bytes on their way to all readers; beyond them a reader gets one envelope of the largest size at a time.
     pub transit_bytes_max: usize,
+    /// Work asked for what anyone may do.
+    pub toll: Toll,
     /// Keys the tags; nodes that share a store share it.
     pub wake_key: [u8; 32],
 }
@@ -150,6 +154,7 @@ impl Default for Config {
             },
             admission: Admission::default(),
             transit_bytes_max: 256 * 1024 * 1024,
+            toll: Toll::NONE,
             wake_key: [0; 32],
         }
     }
@@ -182,6 +187,8 @@ pub struct Core {
     pub(crate) subscriptions: BTreeMap<ReceiveId, Subscription>,
     pub(crate) sends: Rates<CapabilityHash>,
     pub(crate) pairs: Rates<BundleId>,
+    send_rush: toll::Rush,
+    fetch_rush: toll::Rush,
     tags: BTreeMap<Tag, ReceiveId>,
     awaiting: BTreeMap<Ticket, Awaiting>,
     awaiting_bytes: usize,
@@ -254,6 +261,8 @@ impl Core {
             subscriptions: BTreeMap::new(),
             sends: Rates::new(),
             pairs: Rates::new(),
+            send_rush: toll::Rush::NONE,
+            fetch_rush: toll::Rush::NONE,
             tags: BTreeMap::new(),
             awaiting: BTreeMap::new(),
             awaiting_bytes: 0,

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use sotto_outer::{Bundle, BundleId, CapabilityHash, EnvelopeId, Lease, LeaseOutcome, OwnerKey, ReceiveId, SendId};
 
-use super::{EXPIRE_ROWS_MAX, Envelope, NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Seq, Storage};
+use super::{
+    EXPIRE_ROWS_MAX, Envelope, NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Seq, Storage, owed,
+};
 use crate::{
     access,
     time::{Day, Timestamp},
@@ -108,8 +110,11 @@ impl State {
         match op {
             Op::Create(new) => self.create(new),
             Op::Send(new) => self.send(new),
-            Op::Admit { mailbox, shown } => match self.admit(mailbox, shown) {
-                Some(mailbox) => Outcome::Admitted { mailbox: mailbox.made.receive_id },
+            Op::Admit { mailbox, shown, owes } => match self.admit(mailbox, shown) {
+                Some(mailbox) => match owed(mailbox.made.kind, *owes) {
+                    Some(bits) => Outcome::Work { bits },
+                    None => Outcome::Admitted { mailbox: mailbox.made.receive_id },
+                },
                 None => Outcome::Denied,
             },
             Op::Owners(things) => Outcome::Owners(things.iter().map(|thing| self.owner(thing)).collect()),
@@ -160,6 +165,9 @@ impl State {
         let Some(mailbox) = self.admit(&new.mailbox, &new.shown) else { return Outcome::Denied };
         if mailbox.holds(&new.id) || mailbox.acknowledged.get(&new.id).is_some_and(|forget_at| *forget_at > new.now) {
             return Outcome::Repeated;
+        }
+        if let Some(bits) = owed(mailbox.made.kind, new.owes) {
+            return Outcome::Work { bits };
         }
         if !new.quota.has_room(mailbox.made.kind, mailbox.envelopes.len(), mailbox.bytes(), new.payload.len()) {
             return Outcome::Full;

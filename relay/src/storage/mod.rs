@@ -67,14 +67,16 @@ impl Quota {
 pub enum Op {
     /// Make a mailbox. [`Outcome::Done`], also where the same one exists; else [`Outcome::Denied`].
     Create(NewMailbox),
-    /// Keep an envelope. [`Outcome::Sent`], [`Outcome::Repeated`], [`Outcome::Denied`] or [`Outcome::Full`].
+    /// Keep an envelope. [`Outcome::Sent`], [`Outcome::Repeated`], [`Outcome::Denied`], [`Outcome::Work`] or [`Outcome::Full`].
     Send(NewEnvelope),
-    /// Check a capability and keep nothing. [`Outcome::Admitted`] or [`Outcome::Denied`].
+    /// Check a capability and keep nothing. [`Outcome::Admitted`], [`Outcome::Work`] or [`Outcome::Denied`].
     Admit {
         /// Where to.
         mailbox: SendId,
         /// Hash of the capability shown.
         shown: CapabilityHash,
+        /// As in [`NewEnvelope`].
+        owes: Option<u8>,
     },
     /// Who owns these. [`Outcome::Owners`], in their order.
     Owners(Vec<Owned>),
@@ -182,6 +184,8 @@ pub struct NewEnvelope {
     pub expires_at: Timestamp,
     /// What the mailbox may hold.
     pub quota: Quota,
+    /// Bits of work that its sender still owes, if the mailbox is a contact mailbox.
+    pub owes: Option<u8>,
 }
 
 /// Something with an owner.
@@ -237,6 +241,11 @@ pub enum Outcome {
         /// Its place in the order.
         seq: Seq,
     },
+    /// It is a contact mailbox, and so much work is owed; nothing was stored.
+    Work {
+        /// Leading zero bits.
+        bits: u8,
+    },
     /// This id is stored, or was acknowledged a short while ago; nothing was stored now.
     Repeated,
     /// The capability is right.
@@ -268,6 +277,14 @@ pub enum Outcome {
     },
     /// Nothing was done: the disk is full or faulty. The same operation may succeed later.
     Failed,
+}
+
+/// What is owed for a mailbox of this kind: a contact mailbox is open to strangers, a pairwise one to whom it was told.
+pub(crate) fn owed(kind: MailboxKind, owes: Option<u8>) -> Option<u8> {
+    match kind {
+        MailboxKind::Contact => owes,
+        MailboxKind::Pairwise => None,
+    }
 }
 
 impl NewLease {

@@ -44,6 +44,10 @@ impl Draw {
         self.now.day()
     }
 
+    fn owes(&mut self) -> Option<u8> {
+        (self.below(4) == 0).then_some(14)
+    }
+
     fn mailbox(&mut self) -> NewMailbox {
         let name: [u8; 16] = self.fill();
         // Mostly one mailbox a name, at times with something else under it.
@@ -84,9 +88,10 @@ impl Draw {
                     now: self.now,
                     expires_at: self.now.plus_millis(self.below(2 * DAY_MILLIS)),
                     quota: QUOTA,
+                    owes: self.owes(),
                 })
             }
-            13 => Op::Admit { mailbox: self.fill().into(), shown: self.fill().into() },
+            13 => Op::Admit { mailbox: self.fill().into(), shown: self.fill().into(), owes: self.owes() },
             14 => {
                 let mut thing = |_| match self.below(2) {
                     0 => Owned::Mailbox(self.fill().into()),

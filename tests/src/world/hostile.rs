@@ -170,7 +170,8 @@ impl Hostile {
             | Answer::Denied
             | Answer::Full { retry_after_secs: _ }
             | Answer::Busy { retry_after_secs: _ }
-            | Answer::Refused { reason: _ } => answer,
+            | Answer::Refused { reason: _ }
+            | Answer::Work { bits: _ } => answer,
         }
     }
 

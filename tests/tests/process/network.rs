@@ -202,6 +202,7 @@ fn payloads(seen: &Seen) -> Vec<Vec<u8>> {
             | Command::Create(_)
             | Command::Subscribe(_)
             | Command::Ack(_)
+            | Command::Rotate(_)
             | Command::Delete(_)
             | Command::Fetch(_) => {}
         }

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection, sqlite::SqliteRow};
 use super::memory::{Entry, Key, Memory, millis, timestamp};
 use crate::{
     access,
-    storage::{Envelope, NewEnvelope, NewMailbox, Op, Outcome, Seq},
+    storage::{Envelope, NewEnvelope, NewMailbox, Op, Outcome, Seq, owed},
     time::{Day, Timestamp},
 };
 
@@ -71,7 +71,7 @@ impl<'a> Batch<'a> {
         match op {
             Op::Create(new) => self.create(new).await,
             Op::Send(new) => Ok(self.send(new)),
-            Op::Admit { mailbox, shown } => Ok(self.admit(mailbox, shown)),
+            Op::Admit { mailbox, shown, owes } => Ok(self.admit(mailbox, shown, *owes)),
             Op::Owners(things) => self.owners(things).await,
             Op::Lease { mailboxes, day } => self.lease(mailboxes, *day).await,
             Op::Next { mailbox, in_flight, envelopes_max, bytes_max, now } => {
@@ -94,7 +94,7 @@ impl<'a> Batch<'a> {
         let (mut send_ids, mut receive_ids, mut shown_for) = (vec![], vec![], HashSet::new());
         for op in ops {
             match op {
-                Op::Send(NewEnvelope { mailbox, shown, .. }) | Op::Admit { mailbox, shown } => {
+                Op::Send(NewEnvelope { mailbox, shown, .. }) | Op::Admit { mailbox, shown, .. } => {
                     let known = self.memory.mailboxes.by_send_id(mailbox);
                     if !access::capability_matches(known.map(|known| &known.made.capability_hash), shown) {
                         send_ids.push(HEXLOWER.encode(mailbox.as_bytes()));
@@ -157,12 +157,15 @@ impl<'a> Batch<'a> {
     }
 
     fn send(&mut self, new: &NewEnvelope) -> Outcome {
-        let NewEnvelope { mailbox, shown, id, payload, now, expires_at, quota } = new;
+        let NewEnvelope { mailbox, shown, id, payload, now, expires_at, quota, owes } = new;
         let known = self.memory.mailboxes.by_send_id(mailbox);
         let matches = access::capability_matches(known.as_ref().map(|known| &known.made.capability_hash), shown);
         let Some(mailbox) = known.filter(|_| matches) else { return Outcome::Denied };
         if mailbox.seq(id).is_some() || self.memory.acknowledged.remembers(mailbox.key, id, *now) {
             return Outcome::Repeated;
+        }
+        if let Some(bits) = owed(mailbox.made.kind, *owes) {
+            return Outcome::Work { bits };
         }
         if !quota.has_room(mailbox.made.kind, mailbox.envelopes.len(), mailbox.bytes, payload.len()) {
             return Outcome::Full;
@@ -176,11 +179,14 @@ impl<'a> Batch<'a> {
         Outcome::Sent { mailbox: receive_id, seq: Seq(seq) }
     }
 
-    fn admit(&mut self, mailbox: &SendId, shown: &CapabilityHash) -> Outcome {
+    fn admit(&mut self, mailbox: &SendId, shown: &CapabilityHash, owes: Option<u8>) -> Outcome {
         let known = self.memory.mailboxes.by_send_id(mailbox);
         let matches = access::capability_matches(known.as_ref().map(|known| &known.made.capability_hash), shown);
         match known {
-            Some(mailbox) if matches => Outcome::Admitted { mailbox: mailbox.made.receive_id },
+            Some(mailbox) if matches => match owed(mailbox.made.kind, owes) {
+                Some(bits) => Outcome::Work { bits },
+                None => Outcome::Admitted { mailbox: mailbox.made.receive_id },
+            },
             Some(_) | None => Outcome::Denied,
         }
     }

@@ -2,12 +2,16 @@
 //!
 //! Each check costs the same whether the mailbox exists or not, so that the time of an answer tells no more than `denied` does.
 
+mod work;
+
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 use sotto_outer::{
     CapabilityHash, ConnectionNonce, OwnerKey, OwnerSignature, RelayIdentity, SendCapability, Terms, signed,
 };
 use subtle::ConstantTimeEq;
+
+pub(crate) use work::shown_bits;
 
 /// The relay's long-lived Ed25519 key. Wiped from memory on drop.
 pub struct Identity {
