@@ -29,6 +29,8 @@
 //! ```
 
 mod access;
+mod admin;
+mod backup;
 pub mod cli;
 mod command;
 mod config;

@@ -8,7 +8,7 @@ use std::{
 use super::CliError;
 use crate::{
     config::{ConfigError, DataDir},
-    storage::sqlite::view::{BundleView, MailboxView, View},
+    storage::sqlite::view::{BlockedView, BundleView, MailboxView, View},
 };
 
 const PREAMBLE: &str = "\
@@ -38,6 +38,7 @@ pub(super) async fn inspect(data: &Path, json: bool) -> Result<(), CliError> {
     for (number, bundle) in view.bundles.iter().enumerate() {
         write_bundle(&mut out, number + 1, bundle)?;
     }
+    write_blocked(&mut out, &view.blocked)?;
     Ok(())
 }
 
@@ -75,6 +76,16 @@ fn write_mailbox(out: &mut impl Write, number: usize, mailbox: &MailboxView) -> 
     writeln!(out, "  envelopes        {envelopes} of {envelope_bytes} bytes")?;
     if let Some(bytes) = first_payload_bytes {
         writeln!(out, "  first begins     {bytes}")?;
+    }
+    Ok(())
+}
+
+fn write_blocked(out: &mut impl Write, blocked: &[BlockedView]) -> io::Result<()> {
+    if !blocked.is_empty() {
+        writeln!(out, "\nblocked")?;
+    }
+    for BlockedView { id, day } in blocked {
+        writeln!(out, "  {id}  since day {day}")?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `run`: serves until SIGTERM or SIGINT, then ends in order.
+//! `run`: serves until SIGTERM, SIGINT or `drain`, then ends in order.
 //!
 //! On stdout it says where it listens and, last, its address; the file `listening` says the same while it runs. Logs go to
 //! stderr, in counts and kinds of errors alone; `SOTTO_LOG` sets how much (`error`, `warn`, `info`, `debug`).
@@ -7,18 +7,26 @@ use std::{
     fs,
     io::{self, IsTerminal, Write},
     path::Path,
+    time::Duration,
 };
 
-use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::interval,
+};
+use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::CliError;
 use crate::{
+    admin::{Desk, Door, Errand},
     config::DataDir,
     server::{Notify, Relay},
-    storage::sqlite::SqliteStorage,
+    storage::sqlite::{SqliteStorage, upgrade},
 };
+
+/// How often old copies of the database are looked for.
+const COPIES_SECS: u64 = 6 * 3_600;
 
 pub(super) async fn run(data: &Path) -> Result<(), CliError> {
     log();
@@ -33,6 +41,11 @@ pub(super) async fn run(data: &Path) -> Result<(), CliError> {
     let storage = SqliteStorage::open(&dir.database()).await?;
     let relay = Relay::start(settings, identity, storage)?;
     let address = config.address(public_key, relay.address())?;
+    let (desk, mut errands) = Desk::new(relay.host(), dir.clone());
+    let door = Door::open(dir.path(), desk);
+    if let Err(error) = &door {
+        warn!(kind = %error.kind(), "the admin socket cannot be opened; a host's commands will not reach this relay");
+    }
     let listening = format!("listening on {}\n", relay.address());
     let metrics = relay.metrics_address().map(|address| format!("metrics on {address}\n")).unwrap_or_default();
     let announcement = format!("{listening}{metrics}{address}\n");
@@ -45,7 +58,9 @@ pub(super) async fn run(data: &Path) -> Result<(), CliError> {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        Some(Errand::Stop) = errands.recv() => {}
         () = relay.keep_telling(&notify) => {}
+        () = forget_old_copies(&dir) => {}
     }
     info!("stopping");
     notify.stopping();
@@ -55,6 +70,19 @@ pub(super) async fn run(data: &Path) -> Result<(), CliError> {
     storage.ok_or(CliError::Ended)?.close().await;
     info!("stopped");
     Ok(())
+}
+
+/// Deletes what was kept of upgrades long ago, again and again.
+async fn forget_old_copies(dir: &DataDir) {
+    let mut times = interval(Duration::from_secs(COPIES_SECS));
+    loop {
+        times.tick().await;
+        match upgrade::forget_old_copies(&dir.database()) {
+            Ok(0) => {}
+            Ok(copies) => info!(copies, "old copies of the database are deleted"),
+            Err(error) => warn!(kind = %error.kind(), "old copies of the database cannot be deleted"),
+        }
+    }
 }
 
 /// Logs of this program alone: those of libraries may name addresses.

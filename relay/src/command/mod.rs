@@ -2,6 +2,7 @@
 //! function for the outcome.
 
 pub(crate) mod ack;
+pub(crate) mod block;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod fetch;
@@ -36,6 +37,7 @@ pub(crate) fn done(outcome: &Outcome) -> Answer {
         | Outcome::Leased(_)
         | Outcome::Envelopes { .. }
         | Outcome::Bundle(_)
+        | Outcome::Blocked(_)
         | Outcome::Expired { .. } => mismatch(outcome),
     }
 }

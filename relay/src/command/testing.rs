@@ -14,8 +14,8 @@ use sotto_outer::{
 use crate::{
     Identity, Timestamp,
     access::{capability_hash, shown_bits},
-    core::{Config, Conn, Context, Core, Input, Output, Ticket},
-    storage::{NewEnvelope, Op, Outcome, memory::MemoryStorage},
+    core::{Config, Conn, Context, Core, HostAnswer, HostCommand, HostTicket, Input, Output, Ticket},
+    storage::{NewEnvelope, Op, Outcome, blocked::ReportedId, memory::MemoryStorage},
 };
 
 /// One relay, its store, and what it has sent to whom.
@@ -29,6 +29,7 @@ pub(crate) struct House {
     next_request: u32,
     sent: Vec<(Conn, RelayFrame)>,
     waiting: VecDeque<(Ticket, Op)>,
+    host_answer: Option<HostAnswer>,
 }
 
 /// Somebody with a mailbox and a bundle.
@@ -54,6 +55,7 @@ impl House {
             next_request: 0,
             sent: vec![],
             waiting: VecDeque::new(),
+            host_answer: None,
         }
     }
 
@@ -108,6 +110,18 @@ impl House {
         request
     }
 
+    /// The host suspends what these ids name, or gives it back.
+    pub(crate) fn block(&mut self, ids: &[ReportedId], blocked: bool) -> HostAnswer {
+        self.request_block(ids, blocked);
+        self.settle();
+        self.host_answer.take().expect("the host is answered")
+    }
+
+    /// The same; what the store is to do waits.
+    pub(crate) fn request_block(&mut self, ids: &[ReportedId], blocked: bool) {
+        self.handle(Input::Host(HostTicket(0), HostCommand::Block { ids: ids.to_vec(), blocked }));
+    }
+
     /// Gives one input and everything the store answers to it.
     pub(crate) fn input(&mut self, input: Input) {
         self.handle(input);
@@ -121,6 +135,7 @@ impl House {
             match output {
                 Output::Store(ticket, op) => self.waiting.push_back((ticket, op)),
                 Output::Reply(conn, frame) => self.sent.push((conn, frame)),
+                Output::Host(_, answer) => self.host_answer = Some(answer),
                 Output::Wake(_) | Output::Close(_) => {}
             }
         }

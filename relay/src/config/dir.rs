@@ -43,11 +43,14 @@ impl DataDir {
         self.0.join("identity.key")
     }
 
+    /// Whether there is no relay here yet.
+    pub(crate) fn check_vacant(&self) -> Result<(), ConfigError> {
+        if self.config().exists() || self.key().exists() { Err(ConfigError::Exists(self.0.clone())) } else { Ok(()) }
+    }
+
     /// Makes the folder, for its owner alone, with a configuration and a key. Never touches what is there.
     pub(crate) fn create(&self, config: &str, secret: &[u8; 32]) -> Result<(), ConfigError> {
-        if self.config().exists() || self.key().exists() {
-            return Err(ConfigError::Exists(self.0.clone()));
-        }
+        self.check_vacant()?;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0).map_err(|e| ConfigError::file(&self.0, e))?;
         let hex = Zeroizing::new(HEXLOWER_PERMISSIVE.encode(secret));
         write_new(&self.key(), 0o600, hex.as_bytes())?;

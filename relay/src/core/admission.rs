@@ -106,6 +106,11 @@ impl Core {
         Err(least_secs + turn.rng.next_u32() % (least_secs + 1))
     }
 
+    /// Whether this work would be turned away now.
+    pub(super) fn turns_away(&self, work: Work) -> bool {
+        self.retry_secs(work) > 0
+    }
+
     /// How long this work must wait at least; 0 where it need not.
     fn retry_secs(&self, work: Work) -> u32 {
         let Pressure { disk_low, memory_thousandths } = self.pressure;

@@ -13,6 +13,7 @@
 mod admission;
 mod connection;
 mod delivery;
+mod host;
 #[cfg(test)]
 mod random;
 mod rate;
@@ -31,6 +32,7 @@ use sotto_outer::{
 pub use admission::{Admission, Pressure, Shed};
 pub(crate) use admission::{BUSY_RETRY_SECS, Work};
 pub(crate) use connection::Connection;
+pub use host::{HostAnswer, HostCommand, HostTicket, Load};
 pub use rate::Rate;
 pub(crate) use rate::Rates;
 pub(crate) use subscription::Subscription;
@@ -71,6 +73,8 @@ pub enum Input {
     Stored(Ticket, Outcome),
     /// Another node stored something for a mailbox.
     Woken(Tag),
+    /// The host asks something.
+    Host(HostTicket, HostCommand),
     /// Some seconds went by: sweep, and try again what failed.
     Tick,
 }
@@ -84,6 +88,8 @@ pub enum Output {
     Reply(Conn, RelayFrame),
     /// Tell other nodes that something was stored for a mailbox that nobody reads here. A hint: it may be lost.
     Wake(Tag),
+    /// Answer the host.
+    Host(HostTicket, HostAnswer),
     /// Close a connection, after what was replied before.
     Close(Conn),
 }
@@ -220,6 +226,7 @@ pub(crate) enum Awaiting {
     Deleter(command::delete::AwaitingOwner),
     Delete(command::delete::Awaiting),
     Fetch(command::fetch::Awaiting),
+    Block(command::block::Awaiting),
     Next(subscription::Reader),
     Sweep,
 }
@@ -284,6 +291,7 @@ impl Core {
             Input::Closed(conn) => self.closed(conn),
             Input::Stored(ticket, outcome) => self.stored(&mut turn, ticket, outcome),
             Input::Woken(tag) => self.woken(&mut turn, tag),
+            Input::Host(ticket, command) => self.host(&mut turn, ticket, command),
             Input::Tick => self.tick(&mut turn),
         }
         turn.outputs
@@ -384,6 +392,7 @@ impl Core {
             Awaiting::Deleter(awaiting) => command::delete::owner_known(self, turn, awaiting, &outcome),
             Awaiting::Delete(awaiting) => command::delete::stored(self, turn, awaiting, &outcome),
             Awaiting::Fetch(awaiting) => command::fetch::stored(self, turn, awaiting, outcome),
+            Awaiting::Block(awaiting) => command::block::stored(self, turn, awaiting, outcome),
             Awaiting::Next(awaiting) => self.read(turn, ticket, awaiting, outcome),
             Awaiting::Sweep => self.swept(turn, &outcome),
         }
@@ -435,6 +444,7 @@ impl Awaiting {
             | Self::Deleter(_)
             | Self::Delete(_)
             | Self::Fetch(_)
+            | Self::Block(_)
             | Self::Next(_)
             | Self::Sweep => 0,
         }

@@ -23,7 +23,7 @@ use super::{
     writer::{Applied, Job},
 };
 use crate::{
-    core::{Conn, Context, Core, Input, Output},
+    core::{Conn, Context, Core, HostAnswer, HostCommand, HostTicket, Input, Output},
     storage::Outcome,
     time::Timestamp,
 };
@@ -45,6 +45,8 @@ pub(super) enum Event {
     Closed(Conn),
     /// Somebody asks whether hub and writer still work.
     Pulse(oneshot::Sender<()>),
+    /// The host asks something.
+    Host(HostCommand, oneshot::Sender<HostAnswer>),
 }
 
 /// What the hub watches beside connections.
@@ -62,6 +64,8 @@ pub(super) struct Hub {
     unread: Arc<AllUnread>,
     jobs: mpsc::UnboundedSender<Job>,
     watched: Watched,
+    hosts: HashMap<HostTicket, oneshot::Sender<HostAnswer>>,
+    next_host: u64,
     metrics: Arc<Metrics>,
 }
 
@@ -108,7 +112,8 @@ impl Hub {
         metrics: Arc<Metrics>,
     ) -> Self {
         metrics.set_memory_max(watched.memory_bytes_max);
-        let mut hub = Self { core, links: HashMap::new(), unread, jobs, watched, metrics };
+        let (links, hosts) = (HashMap::new(), HashMap::new());
+        let mut hub = Self { core, links, unread, jobs, watched, hosts, next_host: 0, metrics };
         // Before anybody is let in.
         hub.look_at_memory();
         hub
@@ -182,6 +187,12 @@ impl Hub {
                 let _ = self.jobs.send(Job::Pulse(answer));
                 return;
             }
+            Event::Host(command, asker) => {
+                let ticket = HostTicket(self.next_host);
+                self.next_host += 1;
+                self.hosts.insert(ticket, asker);
+                Input::Host(ticket, command)
+            }
         };
         self.input(now, input, Cause::default());
     }
@@ -212,6 +223,13 @@ impl Hub {
             }
             // One node alone has nobody to wake.
             Output::Wake(_) => return None,
+            Output::Host(ticket, answer) => {
+                if let Some(asker) = self.hosts.remove(&ticket) {
+                    // The host may have gone away meanwhile.
+                    let _ = asker.send(answer);
+                }
+                return None;
+            }
             Output::Reply(conn, frame) => (conn, self.reply(conn, frame, cause)?),
             Output::Close(conn) => (conn, self.links.get(&conn)?.outbox.close()),
         };

@@ -11,6 +11,7 @@
 
 mod backlog;
 mod connection;
+mod host;
 mod hub;
 mod memory;
 mod metrics;
@@ -51,6 +52,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+pub(crate) use self::host::Host;
 pub(crate) use self::page::contact_uri;
 use self::{
     connection::Client,
@@ -285,6 +287,11 @@ impl<S: Storage> Relay<S> {
                 None => return std::future::pending().await,
             }
         }
+    }
+
+    /// This relay as its host asks it.
+    pub(crate) fn host(&self) -> Host {
+        Host::new(Arc::clone(&self.house))
     }
 
     /// Ends in order: says that it is not ready, accepts nobody, answers what was asked, closes all connections, and writes what waits.

@@ -423,7 +423,7 @@ mod tests {
             match event {
                 Event::Frame(_, frame) => self.seen.push(frame.request),
                 Event::Malformed(_) => self.seen.push(0),
-                Event::Opened(..) | Event::Closed(_) | Event::Pulse(_) => {}
+                Event::Opened(..) | Event::Closed(_) | Event::Pulse(_) | Event::Host(..) => {}
             }
         }
 

@@ -87,6 +87,7 @@ fn payload_bytes(op: &Op) -> usize {
         | Op::DeleteBundle { .. }
         | Op::Publish(_)
         | Op::FetchBundle { .. }
+        | Op::Block { .. }
         | Op::Expire { .. } => 0,
     }
 }

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use sotto_outer::{Bundle, BundleId, CapabilityHash, EnvelopeId, Lease, LeaseOutcome, OwnerKey, ReceiveId, SendId};
 
 use super::{
-    EXPIRE_ROWS_MAX, Envelope, NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Seq, Storage, owed,
+    EXPIRE_ROWS_MAX, Envelope, NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Seq, Storage,
+    blocked::{Blocked, Named, Report, ReportedId},
+    owed,
 };
 use crate::{
     access,
@@ -32,6 +34,7 @@ struct State {
     mailboxes: BTreeMap<ReceiveId, Mailbox>,
     send_ids: BTreeMap<SendId, ReceiveId>,
     bundles: BTreeMap<BundleId, StoredBundle>,
+    blocked: Blocked,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +79,8 @@ impl MemoryStorage {
         for op in self.uncommitted.drain(..) {
             self.durable.apply(&op);
         }
+        self.pending.blocked.committed();
+        self.durable.blocked.committed();
     }
 
     /// Drops what is pending, as a crash or a failed commit does.
@@ -130,6 +135,9 @@ impl State {
             Op::DeleteBundle { bundle, owner } => self.delete_bundle(bundle, owner),
             Op::Publish(parts) => self.publish(parts),
             Op::FetchBundle { bundle, take_pair } => self.fetch_bundle(bundle, *take_pair),
+            Op::Block { ids, blocked, day: _ } => {
+                Outcome::Blocked(ids.iter().map(|id| self.block(*id, *blocked)).collect())
+            }
             Op::Expire { now, lapsed_before } => self.expire(*now, *lapsed_before),
         }
     }
@@ -137,6 +145,7 @@ impl State {
     fn create(&mut self, new: &NewMailbox) -> Outcome {
         let by_send_id = self.send_ids.get(&new.send_id);
         match (self.mailboxes.get(&new.receive_id), by_send_id) {
+            _ if self.blocked.hides_mailbox(new.receive_id, new.send_id) => Outcome::Denied,
             (Some(held), _) if held.made.same_as(new) => Outcome::Done,
             (None, None) => {
                 let mailbox = Mailbox {
@@ -156,6 +165,7 @@ impl State {
 
     fn admit(&mut self, mailbox: &SendId, shown: &CapabilityHash) -> Option<&mut Mailbox> {
         let mailbox = self.send_ids.get(mailbox).and_then(|id| self.mailboxes.get_mut(id));
+        let mailbox = mailbox.filter(|mailbox| !mailbox.is_hidden_by(&self.blocked));
         let matches = access::capability_matches(mailbox.as_ref().map(|m| &m.made.capability_hash), shown);
         mailbox.filter(|_| matches)
     }
@@ -181,13 +191,14 @@ impl State {
 
     fn owner(&self, thing: &Owned) -> Option<OwnerKey> {
         match thing {
-            Owned::Mailbox(id) => self.mailboxes.get(id).map(|mailbox| mailbox.made.owner),
-            Owned::Bundle(id) => self.bundles.get(id).map(|bundle| bundle.owner),
+            Owned::Mailbox(id) => self.readable(id).map(|mailbox| mailbox.made.owner),
+            Owned::Bundle(id) => self.bundles.get(id).filter(|_| !self.blocked.hides([*id])).map(|bundle| bundle.owner),
         }
     }
 
     fn lease(&mut self, lease: &NewLease, day: Day) -> LeaseOutcome {
-        let Some(mailbox) = self.mailboxes.get_mut(&lease.mailbox) else { return LeaseOutcome::Denied };
+        let mailbox = self.mailboxes.get_mut(&lease.mailbox).filter(|mailbox| !mailbox.is_hidden_by(&self.blocked));
+        let Some(mailbox) = mailbox else { return LeaseOutcome::Denied };
         mailbox.day_last_used = day;
         let held = mailbox.lease.replace(lease.new);
         lease.compare(held.as_ref())
@@ -201,7 +212,7 @@ impl State {
         bytes_max: usize,
         now: Timestamp,
     ) -> Outcome {
-        let Some(mailbox) = self.mailboxes.get(mailbox) else {
+        let Some(mailbox) = self.readable(mailbox) else {
             return Outcome::Envelopes { envelopes: vec![], more: false };
         };
         let (mut envelopes, mut bytes) = (vec![], 0);
@@ -219,7 +230,8 @@ impl State {
     }
 
     fn acknowledge(&mut self, mailbox: &ReceiveId, ids: &[EnvelopeId], forget_at: Timestamp) -> Outcome {
-        if let Some(mailbox) = self.mailboxes.get_mut(mailbox) {
+        let mailbox = self.mailboxes.get_mut(mailbox).filter(|mailbox| !mailbox.is_hidden_by(&self.blocked));
+        if let Some(mailbox) = mailbox {
             for id in ids.iter().filter(|id| mailbox.envelopes.values().any(|stored| stored.id == **id)) {
                 mailbox.acknowledged.insert(*id, forget_at);
             }
@@ -229,7 +241,8 @@ impl State {
     }
 
     fn rotate(&mut self, mailbox: &ReceiveId, owner: &OwnerKey, capability_hash: CapabilityHash) -> Outcome {
-        match self.mailboxes.get_mut(mailbox) {
+        let held = self.mailboxes.get_mut(mailbox).filter(|mailbox| !mailbox.is_hidden_by(&self.blocked));
+        match held {
             Some(held) if held.made.owner == *owner => {
                 held.made.capability_hash = capability_hash;
                 Outcome::Done
@@ -239,18 +252,39 @@ impl State {
     }
 
     fn delete_mailbox(&mut self, mailbox: &ReceiveId, owner: &OwnerKey) -> Outcome {
-        match self.mailboxes.get(mailbox) {
-            Some(held) if held.made.owner == *owner => {
-                self.send_ids.remove(&held.made.send_id);
-                self.mailboxes.remove(mailbox);
-                Outcome::Done
-            }
-            _ => Outcome::Denied,
+        if self.readable(mailbox).is_none_or(|held| held.made.owner != *owner) {
+            return Outcome::Denied;
+        }
+        self.remove_mailbox(mailbox);
+        Outcome::Done
+    }
+
+    fn remove_mailbox(&mut self, mailbox: &ReceiveId) {
+        if let Some(removed) = self.mailboxes.remove(mailbox) {
+            self.send_ids.remove(&removed.made.send_id);
         }
     }
 
+    /// A mailbox that is there and not suspended.
+    fn readable(&self, mailbox: &ReceiveId) -> Option<&Mailbox> {
+        self.mailboxes.get(mailbox).filter(|mailbox| !mailbox.is_hidden_by(&self.blocked))
+    }
+
+    fn block(&mut self, id: ReportedId, blocked: bool) -> Report {
+        let (receive_id, send_id) = (ReceiveId::from(*id.as_bytes()), SendId::from(*id.as_bytes()));
+        let bundle = BundleId::from(*id.as_bytes());
+        let mailbox =
+            self.mailboxes.get_key_value(&receive_id).map(|(id, _)| id).or_else(|| self.send_ids.get(&send_id));
+        let named = match mailbox {
+            Some(mailbox) => Named::Mailbox(*mailbox),
+            None if self.bundles.contains_key(&bundle) => Named::Bundle(bundle),
+            None => Named::Nothing,
+        };
+        Report { named, is_new: self.blocked.set(id, blocked) }
+    }
+
     fn delete_bundle(&mut self, bundle: &BundleId, owner: &OwnerKey) -> Outcome {
-        if self.bundles.get(bundle).is_none_or(|held| held.owner != *owner) {
+        if self.blocked.hides([*bundle]) || self.bundles.get(bundle).is_none_or(|held| held.owner != *owner) {
             return Outcome::Denied;
         }
         self.bundles.remove(bundle);
@@ -258,6 +292,9 @@ impl State {
     }
 
     fn publish(&mut self, parts: &NewParts) -> Outcome {
+        if self.blocked.hides([parts.bundle]) {
+            return Outcome::Denied;
+        }
         if let Some(held) = self.bundles.get_mut(&parts.bundle) {
             if held.owner != parts.owner {
                 return Outcome::Denied;
@@ -277,7 +314,8 @@ impl State {
     }
 
     fn fetch_bundle(&mut self, bundle: &BundleId, take_pair: bool) -> Outcome {
-        let Some(held) = self.bundles.get_mut(bundle) else { return Outcome::Denied };
+        let held = self.bundles.get_mut(bundle).filter(|_| !self.blocked.hides([*bundle]));
+        let Some(held) = held else { return Outcome::Denied };
         let pair = if take_pair { held.pairs.pop_front() } else { None };
         let last_resort = pair.is_none().then(|| held.last_resort.to_vec());
         Outcome::Bundle(Bundle { main: held.main.to_vec(), pair: pair.map(|pair| pair.to_vec()), last_resort })
@@ -293,16 +331,14 @@ impl State {
         }
         over.sort_unstable();
         let lapsed = self.mailboxes.values().filter(|mailbox| mailbox.day_last_used < lapsed_before);
-        let mut lapsed: Vec<_> = lapsed.map(|mailbox| (mailbox.made.receive_id, mailbox.made.owner)).collect();
+        let mut lapsed: Vec<_> = lapsed.map(|mailbox| mailbox.made.receive_id).collect();
         let more = over.len() > EXPIRE_ROWS_MAX || lapsed.len() > EXPIRE_ROWS_MAX;
         over.truncate(EXPIRE_ROWS_MAX);
         lapsed.truncate(EXPIRE_ROWS_MAX);
         for (_, seq, mailbox) in &over {
             self.mailboxes.get_mut(mailbox).and_then(|mailbox| mailbox.envelopes.remove(seq));
         }
-        for (mailbox, owner) in &lapsed {
-            self.delete_mailbox(mailbox, owner);
-        }
+        lapsed.iter().for_each(|mailbox| self.remove_mailbox(mailbox));
         Outcome::Expired { envelopes: over.len(), mailboxes: lapsed.len(), more }
     }
 }
@@ -310,6 +346,10 @@ impl State {
 impl Mailbox {
     fn holds(&self, id: &EnvelopeId) -> bool {
         self.envelopes.values().any(|stored| stored.id == *id)
+    }
+
+    fn is_hidden_by(&self, blocked: &Blocked) -> bool {
+        blocked.hides_mailbox(self.made.receive_id, self.made.send_id)
     }
 
     fn bytes(&self) -> u64 {

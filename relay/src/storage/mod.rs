@@ -4,6 +4,7 @@
 //! order. Batches are applied one after another. When `apply` returns, everything that an outcome claims is durable; where
 //! that cannot be had (disk full, I/O error), the outcome is [`Outcome::Failed`] and the operation left no trace.
 
+pub mod blocked;
 pub mod memory;
 #[cfg(test)]
 mod model;
@@ -14,6 +15,7 @@ use sotto_outer::{
     Bundle, BundleId, CapabilityHash, EnvelopeId, Lease, LeaseOutcome, MailboxKind, OwnerKey, ReceiveId, SendId,
 };
 
+use self::blocked::{Report, ReportedId};
 use crate::time::{Day, Timestamp};
 
 /// Envelopes, and lapsed mailboxes, that one [`Op::Expire`] removes at most, so that a sweep never holds up a send.
@@ -141,6 +143,17 @@ pub enum Op {
         /// Take the oldest one-time part, if any is left, and delete it.
         take_pair: bool,
     },
+    /// Suspend what these ids name, or give it back. [`Outcome::Blocked`], in their order.
+    ///
+    /// What is suspended is as missing to all other operations; only time still removes it.
+    Block {
+        /// Ids that were reported.
+        ids: Vec<ReportedId>,
+        /// Suspend, or give back.
+        blocked: bool,
+        /// Today.
+        day: Day,
+    },
     /// Remove what has outlived its time, up to [`EXPIRE_ROWS_MAX`] of each sort. [`Outcome::Expired`].
     Expire {
         /// Envelopes that end by now go, and ids to be forgotten by now.
@@ -266,6 +279,8 @@ pub enum Outcome {
     },
     /// Parts of a bundle.
     Bundle(Bundle),
+    /// What was suspended or given back.
+    Blocked(Vec<Report>),
     /// What a sweep removed.
     Expired {
         /// Envelopes whose time was over.

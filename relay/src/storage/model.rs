@@ -6,8 +6,8 @@ use rand_chacha::ChaCha20Rng;
 use sotto_outer::{CapabilityHash, EnvelopeId, Lease, MailboxKind, OwnerKey, ReceiveId, SendId};
 
 use super::{
-    NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Quota, Seq, Storage, memory::MemoryStorage,
-    sqlite::SqliteStorage,
+    NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Quota, Seq, Storage, blocked::ReportedId,
+    memory::MemoryStorage, sqlite::SqliteStorage,
 };
 use crate::time::{Day, Timestamp};
 
@@ -76,7 +76,7 @@ impl Draw {
     }
 
     fn op(&mut self, seen: &[Seq]) -> Op {
-        match self.below(30) {
+        match self.below(31) {
             0..=2 => Op::Create(self.mailbox()),
             3..=12 => {
                 let name = self.fill::<16>();
@@ -127,7 +127,12 @@ impl Draw {
             24 => Op::DeleteMailbox { mailbox: self.fill().into(), owner: self.fill().into() },
             25 => Op::DeleteBundle { bundle: self.fill().into(), owner: self.fill().into() },
             26 => Op::Publish(self.parts()),
-            27..=28 => Op::FetchBundle { bundle: self.fill().into(), take_pair: self.below(3) > 0 },
+            27 => {
+                let ids = (0..=self.below(2)).map(|_| ReportedId::from(self.fill())).collect();
+                // More often given back than suspended: what is suspended does nothing else.
+                Op::Block { ids, blocked: self.below(3) == 0, day: self.day() }
+            }
+            28..=29 => Op::FetchBundle { bundle: self.fill().into(), take_pair: self.below(3) > 0 },
             _ => Op::Expire { now: self.now, lapsed_before: self.day().minus_days(3) },
         }
     }

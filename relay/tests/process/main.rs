@@ -1,5 +1,7 @@
 //! Real relay processes: killed, traced, on a full disk, asked nonsense.
 
+mod admin;
+mod admin_backup;
 mod browser;
 mod client;
 mod durability;

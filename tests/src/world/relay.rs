@@ -151,7 +151,7 @@ impl Relay {
             match output {
                 Output::Store(ticket, op) => self.waiting.push((ticket, op)),
                 Output::Reply(conn, frame) => wishes.push(Wish::Send(conn, frame)),
-                Output::Wake(_) => {}
+                Output::Wake(_) | Output::Host(..) => {}
                 Output::Close(conn) => wishes.push(Wish::Close(conn)),
             }
         }

@@ -63,6 +63,7 @@ pub struct Metrics {
     blobs: Blobs,
     tokens: Tokens,
     storage_works: AtomicBool,
+    latest_batch_micros: AtomicU64,
 }
 
 /// How a client is connected.
@@ -117,6 +118,7 @@ impl Metrics {
             blobs: Blobs::default(),
             tokens: Tokens::default(),
             storage_works: AtomicBool::new(true),
+            latest_batch_micros: AtomicU64::new(0),
         };
         metrics.register();
         metrics
@@ -264,10 +266,16 @@ impl Metrics {
 
     pub(super) fn observe_batch(&self, ops: usize, took: Duration, works: bool) {
         self.storage_works.store(works, Ordering::Relaxed);
+        self.latest_batch_micros.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.batches.inc();
         self.failed_batches.inc_by(u64::from(!works));
         self.batch_ops.observe(f64::from(u32::try_from(ops).unwrap_or(u32::MAX)));
         self.batch_secs.observe(took.as_secs_f64());
+    }
+
+    /// How long the latest batch took to become durable.
+    pub(super) fn latest_batch_micros(&self) -> u64 {
+        self.latest_batch_micros.load(Ordering::Relaxed)
     }
 
     /// A line about now, for the service manager.

@@ -63,7 +63,7 @@ impl<'a> Batch<'a> {
         if self.begun {
             sqlx::query("COMMIT").execute(&mut *self.connection).await?;
         }
-        self.memory.acknowledged.committed();
+        self.memory.committed();
         Ok(())
     }
 
@@ -83,19 +83,22 @@ impl<'a> Batch<'a> {
             Op::DeleteBundle { bundle, owner } => self.delete_bundle(bundle, owner).await,
             Op::Publish(parts) => self.publish(parts).await,
             Op::FetchBundle { bundle, take_pair } => self.fetch_bundle(bundle, *take_pair).await,
+            Op::Block { ids, blocked, day } => self.block(ids, *blocked, *day).await,
             Op::Expire { now, lapsed_before } => self.expire(*now, *lapsed_before).await,
         }
     }
 
     /// Brings the mailboxes that this batch uses into memory, all at once.
     ///
-    /// A send that will be denied costs one more id in one statement, whether its mailbox is missing, in use, or neither.
+    /// A send that will be denied costs one more id in one statement, whether its mailbox is missing, suspended, in use, or not.
     async fn look_up<'o>(&mut self, ops: impl Iterator<Item = &'o Op> + Clone) -> Result<()> {
+        // What this batch gives back must be there for the rest of it.
+        let gives_back = ops.clone().any(|op| matches!(op, Op::Block { blocked: false, .. }));
         let (mut send_ids, mut receive_ids, mut shown_for) = (vec![], vec![], HashSet::new());
         for op in ops {
             match op {
                 Op::Send(NewEnvelope { mailbox, shown, .. }) | Op::Admit { mailbox, shown, .. } => {
-                    let known = self.memory.mailboxes.by_send_id(mailbox);
+                    let known = self.memory.by_send_id(mailbox);
                     if !access::capability_matches(known.map(|known| &known.made.capability_hash), shown) {
                         send_ids.push(HEXLOWER.encode(mailbox.as_bytes()));
                         shown_for.insert((*mailbox, *shown));
@@ -103,7 +106,7 @@ impl<'a> Batch<'a> {
                 }
                 // A send that follows a rotation is compared with the new capability, so the mailbox must be here.
                 Op::Next { mailbox, .. } | Op::Acknowledge { mailbox, .. } | Op::Rotate { mailbox, .. } => {
-                    if self.memory.mailboxes.by_receive_id(mailbox).is_none() {
+                    if self.memory.by_receive_id(mailbox).is_none() {
                         receive_ids.push(HEXLOWER.encode(mailbox.as_bytes()));
                     }
                 }
@@ -114,6 +117,7 @@ impl<'a> Batch<'a> {
                 | Op::DeleteBundle { .. }
                 | Op::Publish(_)
                 | Op::FetchBundle { .. }
+                | Op::Block { .. }
                 | Op::Expire { .. } => {}
             }
         }
@@ -130,9 +134,10 @@ impl<'a> Batch<'a> {
         let mut keys = vec![];
         for row in rows.await? {
             let (key, made) = mailbox(&row)?;
-            let is_known = self.memory.mailboxes.by_receive_id(&made.receive_id).is_some();
+            let is_known = self.memory.mailboxes.holds(&made.receive_id);
+            let is_hidden = !gives_back && self.memory.blocked.hides_mailbox(made.receive_id, made.send_id);
             let is_read = receive_ids.contains(&HEXLOWER.encode(made.receive_id.as_bytes()));
-            if !is_known && (is_read || shown_for.contains(&(made.send_id, made.capability_hash))) {
+            if !is_known && !is_hidden && (is_read || shown_for.contains(&(made.send_id, made.capability_hash))) {
                 keys.push(key);
                 self.memory.mailboxes.insert(key, made);
             }
@@ -158,10 +163,11 @@ impl<'a> Batch<'a> {
 
     fn send(&mut self, new: &NewEnvelope) -> Outcome {
         let NewEnvelope { mailbox, shown, id, payload, now, expires_at, quota, owes } = new;
-        let known = self.memory.mailboxes.by_send_id(mailbox);
+        let Memory { mailboxes, acknowledged, blocked, .. } = &mut *self.memory;
+        let known = mailboxes.by_send_id(mailbox, blocked);
         let matches = access::capability_matches(known.as_ref().map(|known| &known.made.capability_hash), shown);
         let Some(mailbox) = known.filter(|_| matches) else { return Outcome::Denied };
-        if mailbox.seq(id).is_some() || self.memory.acknowledged.remembers(mailbox.key, id, *now) {
+        if mailbox.seq(id).is_some() || acknowledged.remembers(mailbox.key, id, *now) {
             return Outcome::Repeated;
         }
         if let Some(bits) = owed(mailbox.made.kind, *owes) {
@@ -180,7 +186,7 @@ impl<'a> Batch<'a> {
     }
 
     fn admit(&mut self, mailbox: &SendId, shown: &CapabilityHash, owes: Option<u8>) -> Outcome {
-        let known = self.memory.mailboxes.by_send_id(mailbox);
+        let known = self.memory.by_send_id(mailbox);
         let matches = access::capability_matches(known.as_ref().map(|known| &known.made.capability_hash), shown);
         match known {
             Some(mailbox) if matches => match owed(mailbox.made.kind, owes) {
@@ -199,7 +205,7 @@ impl<'a> Batch<'a> {
         bytes_max: usize,
         now: Timestamp,
     ) -> Result<Outcome> {
-        let Some(mailbox) = self.memory.mailboxes.by_receive_id(mailbox) else {
+        let Some(mailbox) = self.memory.by_receive_id(mailbox) else {
             return Ok(Outcome::Envelopes { envelopes: vec![], more: false });
         };
         let in_flight: HashSet<_> = in_flight.iter().map(|seq| seq.0).collect();
@@ -235,7 +241,7 @@ impl<'a> Batch<'a> {
     }
 
     fn acknowledge(&mut self, mailbox: &ReceiveId, ids: &[EnvelopeId], forget_at: Timestamp) -> Outcome {
-        let Some(mailbox) = self.memory.mailboxes.by_receive_id(mailbox) else { return Outcome::Done };
+        let Some(mailbox) = self.memory.by_receive_id(mailbox) else { return Outcome::Done };
         let (key, held) = (mailbox.key, ids.iter().filter_map(|id| mailbox.seq(id).map(|seq| (*id, seq))));
         for (id, seq) in held.collect::<Vec<_>>() {
             self.memory.mailboxes.remove_envelope(key, seq);

@@ -9,6 +9,9 @@ use crate::storage::{NewParts, Outcome};
 
 impl Batch<'_> {
     pub(super) async fn delete_bundle(&mut self, bundle: &BundleId, owner: &OwnerKey) -> Result<Outcome> {
+        if self.memory.blocked.hides([*bundle]) {
+            return Ok(Outcome::Denied);
+        }
         self.begin().await?;
         let delete = sqlx::query_scalar("DELETE FROM bundle WHERE id = ? AND owner = ? RETURNING key");
         let delete = delete.bind(&bundle.as_bytes()[..]).bind(&owner.as_bytes()[..]);
@@ -20,7 +23,9 @@ impl Batch<'_> {
 
     pub(super) async fn publish(&mut self, parts: &NewParts) -> Result<Outcome> {
         let held = sqlx::query("SELECT key, owner FROM bundle WHERE id = ?").bind(&parts.bundle.as_bytes()[..]);
+        let is_hidden = self.memory.blocked.hides([parts.bundle]);
         let key = match held.fetch_optional(&mut *self.connection).await? {
+            _ if is_hidden => return Ok(Outcome::Denied),
             Some(row) if *parts.owner.as_bytes() != array(&row, 1)? => return Ok(Outcome::Denied),
             Some(row) => self.update_bundle(row.try_get(0)?, parts).await?,
             None => match (&parts.main, &parts.last_resort) {
@@ -61,7 +66,8 @@ impl Batch<'_> {
     pub(super) async fn fetch_bundle(&mut self, bundle: &BundleId, take_pair: bool) -> Result<Outcome> {
         let select = sqlx::query("SELECT key, main, last_resort FROM bundle WHERE id = ?");
         let row = select.bind(&bundle.as_bytes()[..]).fetch_optional(&mut *self.connection).await?;
-        let Some(row) = row else { return Ok(Outcome::Denied) };
+        let is_hidden = self.memory.blocked.hides([*bundle]);
+        let Some(row) = row.filter(|_| !is_hidden) else { return Ok(Outcome::Denied) };
         let pair = if take_pair { self.take_pair(row.try_get(0)?).await? } else { None };
         let last_resort = if pair.is_none() { Some(row.try_get(2)?) } else { None };
         Ok(Outcome::Bundle(Bundle { main: row.try_get(1)?, pair, last_resort }))

@@ -24,7 +24,11 @@ impl Batch<'_> {
         let held = held.bind(&new.receive_id.as_bytes()[..]).bind(&new.send_id.as_bytes()[..]);
         if let Some(row) = held.fetch_optional(&mut *self.connection).await? {
             let (_, held) = mailbox(&row)?;
-            return Ok(if held.same_as(new) { Outcome::Done } else { Outcome::Denied });
+            let is_same = held.same_as(new) && !self.memory.blocked.hides_mailbox(new.receive_id, new.send_id);
+            return Ok(if is_same { Outcome::Done } else { Outcome::Denied });
+        }
+        if self.memory.blocked.hides_mailbox(new.receive_id, new.send_id) {
+            return Ok(Outcome::Denied);
         }
         self.begin().await?;
         let insert = sqlx::query(
@@ -52,17 +56,24 @@ impl Batch<'_> {
         let ids = json_texts(&things.iter().map(id).collect::<Vec<_>>());
         let (mut mailboxes, mut bundles) = (HashMap::new(), HashMap::new());
         let select = |things: &'static str| sqlx::query(things).bind(ids.clone());
-        let of_mailboxes =
-            select("SELECT receive_id, owner FROM mailbox WHERE receive_id IN (SELECT unhex(value) FROM json_each(?))");
+        let of_mailboxes = select(
+            "SELECT receive_id, owner, send_id FROM mailbox WHERE receive_id IN (SELECT unhex(value) FROM json_each(?))",
+        );
         if things.iter().any(|thing| matches!(thing, Owned::Mailbox(_))) {
             for row in of_mailboxes.fetch_all(&mut *self.connection).await? {
-                mailboxes.insert(ReceiveId::from(array(&row, 0)?), OwnerKey::from(array(&row, 1)?));
+                let (id, owner) = (ReceiveId::from(array(&row, 0)?), OwnerKey::from(array(&row, 1)?));
+                if !self.memory.blocked.hides_mailbox(id, array(&row, 2)?.into()) {
+                    mailboxes.insert(id, owner);
+                }
             }
         }
         let of_bundles = select("SELECT id, owner FROM bundle WHERE id IN (SELECT unhex(value) FROM json_each(?))");
         if things.iter().any(|thing| matches!(thing, Owned::Bundle(_))) {
             for row in of_bundles.fetch_all(&mut *self.connection).await? {
-                bundles.insert(BundleId::from(array(&row, 0)?), OwnerKey::from(array(&row, 1)?));
+                let (id, owner) = (BundleId::from(array(&row, 0)?), OwnerKey::from(array(&row, 1)?));
+                if !self.memory.blocked.hides([id]) {
+                    bundles.insert(id, owner);
+                }
             }
         }
         let owner = |thing: &Owned| match thing {
@@ -78,12 +89,15 @@ impl Batch<'_> {
         }
         let ids: Vec<_> = leases.iter().map(|lease| HEXLOWER.encode(lease.mailbox.as_bytes())).collect();
         let select = sqlx::query(
-            "SELECT receive_id, lease FROM mailbox WHERE receive_id IN (SELECT unhex(value) FROM json_each(?))",
+            "SELECT receive_id, lease, send_id FROM mailbox WHERE receive_id IN (SELECT unhex(value) FROM json_each(?))",
         );
         let mut held: HashMap<ReceiveId, Option<Lease>> = HashMap::new();
         for row in select.bind(json_texts(&ids)).fetch_all(&mut *self.connection).await? {
-            let lease: Option<&[u8]> = row.try_get(1)?;
-            held.insert(array(&row, 0)?.into(), lease.and_then(|lease| Lease::try_from(lease).ok()));
+            let (id, lease) = (ReceiveId::from(array(&row, 0)?), row.try_get::<Option<&[u8]>, _>(1)?);
+            if self.memory.blocked.hides_mailbox(id, array(&row, 2)?.into()) {
+                continue;
+            }
+            held.insert(id, lease.and_then(|lease| Lease::try_from(lease).ok()));
         }
         let compare = |lease: &NewLease| match held.get_mut(&lease.mailbox) {
             Some(held) => lease.compare(held.replace(lease.new).as_ref()),
@@ -111,7 +125,7 @@ impl Batch<'_> {
         owner: &OwnerKey,
         capability_hash: &CapabilityHash,
     ) -> Result<Outcome> {
-        let Some(held) = self.memory.mailboxes.by_receive_id(mailbox).filter(|held| held.made.owner == *owner) else {
+        let Some(held) = self.memory.by_receive_id(mailbox).filter(|held| held.made.owner == *owner) else {
             return Ok(Outcome::Denied);
         };
         held.made.capability_hash = *capability_hash;
@@ -123,11 +137,14 @@ impl Batch<'_> {
     }
 
     pub(super) async fn delete_mailbox(&mut self, mailbox: &ReceiveId, owner: &OwnerKey) -> Result<Outcome> {
-        let select = sqlx::query_scalar("SELECT key FROM mailbox WHERE receive_id = ? AND owner = ?");
+        let select = sqlx::query("SELECT key, send_id FROM mailbox WHERE receive_id = ? AND owner = ?");
         let select = select.bind(&mailbox.as_bytes()[..]).bind(&owner.as_bytes()[..]);
-        let key: Option<Key> = select.fetch_optional(&mut *self.connection).await?;
-        let Some(key) = key else { return Ok(Outcome::Denied) };
-        self.remove_mailboxes(&[key]).await?;
+        let row = select.fetch_optional(&mut *self.connection).await?;
+        let Some(row) = row else { return Ok(Outcome::Denied) };
+        if self.memory.blocked.hides_mailbox(*mailbox, array(&row, 1)?.into()) {
+            return Ok(Outcome::Denied);
+        }
+        self.remove_mailboxes(&[row.try_get(0)?]).await?;
         Ok(Outcome::Done)
     }
 

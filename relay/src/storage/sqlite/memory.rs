@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use sotto_outer::{EnvelopeId, ReceiveId, SendId};
 
-use crate::{storage::NewMailbox, time::Timestamp};
+use crate::{
+    storage::{NewMailbox, blocked::Blocked},
+    time::Timestamp,
+};
 
 /// Mailboxes and envelopes held, together; at about 100 bytes each.
 const ENTRIES_MAX: usize = 1_000_000;
@@ -23,6 +26,7 @@ pub(super) struct Memory {
     pub(super) next_seq: i64,
     pub(super) mailboxes: Mailboxes,
     pub(super) acknowledged: Acknowledged,
+    pub(super) blocked: Blocked,
 }
 
 /// Mailboxes in use, by any of their names.
@@ -65,12 +69,34 @@ pub(super) struct Acknowledged {
 
 impl Memory {
     pub(super) fn new(next_seq: i64) -> Self {
-        Self { next_seq, mailboxes: Mailboxes::default(), acknowledged: Acknowledged::default() }
+        Self {
+            next_seq,
+            mailboxes: Mailboxes::default(),
+            acknowledged: Acknowledged::default(),
+            blocked: Blocked::default(),
+        }
+    }
+
+    /// A mailbox in use, unless it is suspended, by the owner's name for it.
+    pub(super) fn by_receive_id(&mut self, id: &ReceiveId) -> Option<&mut Mailbox> {
+        self.mailboxes.by_receive_id(id, &self.blocked)
+    }
+
+    /// A mailbox in use, unless it is suspended, by the senders' name for it.
+    pub(super) fn by_send_id(&mut self, id: &SendId) -> Option<&mut Mailbox> {
+        self.mailboxes.by_send_id(id, &self.blocked)
+    }
+
+    /// A batch is durable.
+    pub(super) fn committed(&mut self) {
+        self.acknowledged.committed();
+        self.blocked.committed();
     }
 
     /// A batch failed: only what is in the file is true.
     pub(super) fn forget_uncommitted(&mut self) {
         self.mailboxes = Mailboxes::default();
+        self.blocked.forget_uncommitted();
         for (key, id, _) in self.acknowledged.uncommitted.drain(..) {
             self.acknowledged.forget_at.remove(&(key, id));
         }
@@ -102,12 +128,19 @@ impl Mailboxes {
         self.envelopes -= mailbox.envelopes.len();
     }
 
-    pub(super) fn by_receive_id(&mut self, id: &ReceiveId) -> Option<&mut Mailbox> {
-        self.by_receive_id.get(id).copied().and_then(|key| self.used(key))
+    /// Whether it is known, suspended or not.
+    pub(super) fn holds(&self, id: &ReceiveId) -> bool {
+        self.by_receive_id.contains_key(id)
     }
 
-    pub(super) fn by_send_id(&mut self, id: &SendId) -> Option<&mut Mailbox> {
-        self.by_send_id.get(id).copied().and_then(|key| self.used(key))
+    fn by_receive_id(&mut self, id: &ReceiveId, blocked: &Blocked) -> Option<&mut Mailbox> {
+        let mailbox = self.by_receive_id.get(id).copied().and_then(|key| self.used(key));
+        mailbox.filter(|mailbox| !mailbox.is_hidden_by(blocked))
+    }
+
+    pub(super) fn by_send_id(&mut self, id: &SendId, blocked: &Blocked) -> Option<&mut Mailbox> {
+        let mailbox = self.by_send_id.get(id).copied().and_then(|key| self.used(key));
+        mailbox.filter(|mailbox| !mailbox.is_hidden_by(blocked))
     }
 
     fn used(&mut self, key: Key) -> Option<&mut Mailbox> {
@@ -134,6 +167,10 @@ impl Mailboxes {
 }
 
 impl Mailbox {
+    fn is_hidden_by(&self, blocked: &Blocked) -> bool {
+        blocked.hides_mailbox(self.made.receive_id, self.made.send_id)
+    }
+
     pub(super) fn seq(&self, id: &EnvelopeId) -> Option<i64> {
         self.seqs.get(id).copied()
     }

@@ -5,10 +5,14 @@
 //! multi-row, for each one is a trip to SQLite's thread.
 
 mod batch;
+mod blocked;
 mod bundles;
+pub(crate) mod count;
 mod mailboxes;
 mod memory;
 mod reserve;
+pub(crate) mod snapshot;
+pub(crate) mod upgrade;
 pub mod view;
 
 use std::path::{Path, PathBuf};
@@ -20,7 +24,7 @@ use sqlx::{
 };
 use tracing::{info, warn};
 
-use self::{batch::Batch, memory::Memory, reserve::Reserve};
+use self::{batch::Batch, memory::Memory, reserve::Reserve, upgrade::Plan};
 use super::{Op, Outcome, Storage};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -46,8 +50,18 @@ pub enum DatabaseError {
     #[error("the database cannot be used: {0}; nothing was changed")]
     Unusable(#[from] sqlx::Error),
     /// A later version of this program has changed the database.
-    #[error("the database was made by another version of sotto-relay ({0}); use that version, nothing was changed")]
+    #[error(
+        "the database was made by another version of sotto-relay ({0}); use that version, or its `upgrade --rollback`; nothing was changed"
+    )]
     Version(#[from] MigrateError),
+    /// It has another form than a backup of this version has.
+    #[error("the database has not this version's form; `sotto-relay upgrade` says more, nothing was changed")]
+    Outdated,
+    /// Before an upgrade a copy is made, and that failed.
+    #[error(
+        "the database needs an upgrade and could not be copied before ({0}); make room on the disk, nothing was changed"
+    )]
+    Copy(String),
 }
 
 /// The store of one relay process.
@@ -76,6 +90,15 @@ impl SqliteStorage {
             .pragma("temp_store", "MEMORY")
             .disable_statement_logging();
         let mut connection = SqliteConnection::connect_with(&options).await?;
+        let plan = Plan::of(&mut connection).await?;
+        if plan.is_upgrade() {
+            upgrade::copy(&mut connection, path, plan.from).await?;
+            info!(
+                from = plan.from,
+                to = plan.to,
+                "the database is brought to this version's form; a copy lies beside it"
+            );
+        }
         MIGRATIONS.run(&mut connection).await?;
         let memory = load(&mut connection).await?;
         Ok(Self { options, connection: Some(connection), memory, reserve: Reserve::take(path) })
@@ -184,6 +207,8 @@ const fn stores_more(op: &Op) -> bool {
         | Op::DeleteMailbox { .. }
         | Op::DeleteBundle { .. }
         | Op::FetchBundle { .. }
+        // A few bytes by the host's own hand, who may be after whoever fills the disk.
+        | Op::Block { .. }
         | Op::Expire { .. } => false,
     }
 }
@@ -192,9 +217,13 @@ const fn stores_more(op: &Op) -> bool {
 async fn load(connection: &mut SqliteConnection) -> Result<Memory, sqlx::Error> {
     let last: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM envelope").fetch_one(&mut *connection).await?;
     let mut memory = Memory::new(last.map_or(0, |last| last + 1));
-    let rows = sqlx::query("SELECT forget_at, ids FROM acknowledged ORDER BY forget_at").fetch_all(connection).await?;
+    let rows =
+        sqlx::query("SELECT forget_at, ids FROM acknowledged ORDER BY forget_at").fetch_all(&mut *connection).await?;
     for row in rows {
         memory.acknowledged.load(row.try_get(0)?, row.try_get(1)?);
+    }
+    for row in sqlx::query("SELECT id FROM blocked").fetch_all(&mut *connection).await? {
+        memory.blocked.load(batch::array(&row, 0)?.into());
     }
     Ok(memory)
 }

@@ -1,6 +1,6 @@
 //! Reads everything the relay knows, beside a running relay or a stopped one. Writes nothing.
 
-use std::path::Path;
+use std::{os::unix::ffi::OsStrExt, path::Path};
 
 use data_encoding::HEXLOWER;
 use serde::Serialize;
@@ -18,8 +18,19 @@ pub struct View {
     pub mailboxes: Vec<MailboxView>,
     /// All bundles.
     pub bundles: Vec<BundleView>,
+    /// Ids that the host has suspended.
+    pub blocked: Vec<BlockedView>,
     /// Ids of envelopes acknowledged within the last ten minutes.
     pub acknowledged_ids: usize,
+}
+
+/// A suspended id, in hexadecimal.
+#[derive(Clone, Debug, Serialize)]
+pub struct BlockedView {
+    /// A mailbox's, a bundle's, or nothing's.
+    pub id: String,
+    /// When: days since 1970-01-01.
+    pub day: u32,
 }
 
 /// A mailbox. Ids, keys and hashes in hexadecimal.
@@ -114,14 +125,25 @@ impl View {
              FROM bundle ORDER BY key",
         );
         let bundles = bundles.bind(PAYLOAD_BYTES_SHOWN).fetch_all(&mut *transaction).await?;
+        let blocked = suspended(&mut transaction).await?;
         let acknowledged: i64 = sqlx::query_scalar("SELECT coalesce(sum(length(ids)) / 24, 0) FROM acknowledged")
             .fetch_one(&mut *transaction)
             .await?;
         Ok(Self {
             mailboxes: mailboxes.iter().map(mailbox).collect::<Result<_, _>>()?,
             bundles: bundles.iter().map(bundle).collect::<Result<_, _>>()?,
+            blocked,
             acknowledged_ids: usize::try_from(acknowledged).unwrap_or(0),
         })
+    }
+
+    /// Reads what is suspended.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub async fn blocked(path: &Path, running: bool) -> Result<Vec<BlockedView>, DatabaseError> {
+        let mut connection = open(path, running).await?;
+        Ok(suspended(&mut connection).await?)
     }
 
     /// Whether the database has the form that this version writes.
@@ -140,15 +162,32 @@ impl View {
     }
 }
 
-async fn open(path: &Path, running: bool) -> Result<SqliteConnection, DatabaseError> {
+pub(super) async fn open(path: &Path, running: bool) -> Result<SqliteConnection, DatabaseError> {
     if !path.exists() {
         return Err(DatabaseError::Missing { path: path.to_owned() });
     }
-    // Where a write-ahead log is left, SQLite must read it too; where not, the file alone is the truth and needs no others beside it.
-    let log = path.with_extension("db-wal");
-    let is_still = !running && !std::fs::metadata(log).is_ok_and(|log| log.len() > 0);
-    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_still);
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_still(path, running));
     Ok(SqliteConnection::connect_with(&options.disable_statement_logging()).await?)
+}
+
+async fn suspended(connection: &mut SqliteConnection) -> Result<Vec<BlockedView>, sqlx::Error> {
+    let rows = sqlx::query("SELECT id, day FROM blocked ORDER BY day, id").fetch_all(connection).await?;
+    rows.iter().map(|row| Ok(BlockedView { id: hex(row, 0)?, day: row.try_get(1)? })).collect()
+}
+
+/// Where a write-ahead log is left, SQLite must read it too; where not, the file alone is the truth and needs no others beside it.
+fn is_still(path: &Path, running: bool) -> bool {
+    let log = path.with_extension("db-wal");
+    !running && !std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
+}
+
+/// A database to be attached and only read, as a URI (RFC 3986 §2.1, <https://sqlite.org/uri.html>).
+pub(super) fn read_only_uri(path: &Path, running: bool) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(byte);
+    let encode = |byte: &u8| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
+    let path_text: String = path.as_os_str().as_bytes().iter().map(encode).collect();
+    let immutable = if is_still(path, running) { "&immutable=1" } else { "" };
+    format!("file:{path_text}?mode=ro{immutable}")
 }
 
 fn mailbox(row: &SqliteRow) -> Result<MailboxView, sqlx::Error> {
