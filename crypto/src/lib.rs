@@ -9,6 +9,7 @@ mod bundle;
 mod digest;
 mod error;
 mod first_seal;
+mod forward;
 mod handshake;
 mod identity;
 mod kdf;
@@ -41,6 +42,7 @@ pub use error::{PeerMisbehaved, StateError};
 pub use first_seal::{
     TooLong, first_content_capacity, first_seal_id, open_first, open_repair, repair_tag, seal_first, seal_repair,
 };
+pub use forward::{ForwardOpener, ForwardSealer, VerifiedForwardKey};
 pub use handshake::{check_handshake, handshake_id};
 pub use identity::{DeviceKeys, Root, Succession, manifest_hash, succession, verify_manifest};
 pub use owner_keys::{OwnerKeys, verify_relay};

@@ -35,9 +35,11 @@ pub mod cli;
 mod command;
 mod config;
 pub mod core;
+mod forward;
 pub mod server;
 pub mod storage;
 mod time;
 
 pub use access::Identity;
+pub use forward::Settings as ForwardSettings;
 pub use time::{Day, Timestamp};

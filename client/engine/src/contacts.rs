@@ -123,11 +123,24 @@ impl Work<'_> {
                 self.fetch_with_proof(&contact, link.relay.identity(), asked, bits);
                 return Ok(());
             }
-            Answer::Info(_) | Answer::Done | Answer::Refused { reason: _ } | Answer::Subscribed(_) if first => {
+            Answer::Info(_)
+            | Answer::Done
+            | Answer::Refused { reason: _ }
+            | Answer::Subscribed(_)
+            | Answer::Forwarded(_)
+            | Answer::Unreachable { retry_after_secs: _ }
+                if first =>
+            {
                 self.fetch_later(id, 0);
                 return Ok(());
             }
-            Answer::Info(_) | Answer::Done | Answer::Denied | Answer::Refused { reason: _ } | Answer::Subscribed(_) => {
+            Answer::Info(_)
+            | Answer::Done
+            | Answer::Denied
+            | Answer::Refused { reason: _ }
+            | Answer::Subscribed(_)
+            | Answer::Forwarded(_)
+            | Answer::Unreachable { retry_after_secs: _ } => {
                 return self.ask_again(contact);
             }
         };

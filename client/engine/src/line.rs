@@ -39,7 +39,7 @@ impl Role {
     /// The line that a command leaves on.
     pub(crate) const fn of(command: &Command) -> Self {
         match command {
-            Command::Send(_) | Command::Fetch(_) => Self::Sending,
+            Command::Send(_) | Command::Fetch(_) | Command::Forward(_) => Self::Sending,
             // `Info` is asked on both; whoever asks names the line.
             Command::Info(_)
             | Command::Create(_)

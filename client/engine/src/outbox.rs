@@ -281,9 +281,15 @@ impl Work<'_> {
             (Answer::Refused { reason: _ }, Some(_)) => self.hold_relay(contact, relay, sequence, HOLD_SECS_MAX, false),
             (Answer::Denied | Answer::Refused { reason: _ }, None) => self.pump(contact),
             (Answer::Work { bits }, Some(row)) => self.send_with_proof(contact, relay, sequence, &row, *bits),
-            (Answer::Info(_) | Answer::Subscribed(_) | Answer::Bundle(_) | Answer::Work { bits: _ }, _) => {
-                self.hold_relay(contact, relay, sequence, HOLD_SECS_MAX, false)
-            }
+            (
+                Answer::Info(_)
+                | Answer::Subscribed(_)
+                | Answer::Bundle(_)
+                | Answer::Work { bits: _ }
+                | Answer::Forwarded(_)
+                | Answer::Unreachable { retry_after_secs: _ },
+                _,
+            ) => self.hold_relay(contact, relay, sequence, HOLD_SECS_MAX, false),
         }
     }
 

@@ -60,7 +60,9 @@ impl Question {
             | Answer::Refused { reason: _ }
             | Answer::Subscribed(_)
             | Answer::Bundle(_)
-            | Answer::Work { bits: _ } => Proof::Failed(RelayProblem::WrongIdentity),
+            | Answer::Work { bits: _ }
+            | Answer::Forwarded(_)
+            | Answer::Unreachable { retry_after_secs: _ } => Proof::Failed(RelayProblem::WrongIdentity),
         }
     }
 

@@ -8,7 +8,7 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, info: &
     if info.version != VERSION {
         return turn.refuse(asker, RefusedReason::Version);
     }
-    let terms = Terms { work: core.work_bits(turn.now), ..core.config.terms.clone() };
+    let terms = Terms { work: core.work_bits(turn.now), forwards: core.config.forwards, ..core.config.terms.clone() };
     let Some(connection) = core.connections.get_mut(&asker.conn) else { return };
     connection.greeted = true;
     let answer = InfoAnswer {

@@ -6,6 +6,7 @@ pub(crate) mod block;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod fetch;
+pub(crate) mod forward;
 pub(crate) mod info;
 pub(crate) mod publish;
 pub(crate) mod rotate;

@@ -7,8 +7,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use sotto_outer::{
     Ack, Answer, BundleId, CapabilityHash, ClientFrame, Command, ConnectionNonce, Create, Delete, Deliver, EnvelopeId,
-    Info, Lease, MailboxKind, OwnerKey, OwnerSignature, Proof, Publish, ReceiveId, RelayFrame, RelayIdentity, Rotate,
-    Send, SendCapability, SendId, Subscribe, Subscription, Target, VERSION, signed, work::Purpose,
+    Forward, Info, Lease, MailboxKind, OwnerKey, OwnerSignature, Proof, Publish, ReceiveId, RelayFrame, RelayIdentity,
+    Rotate, Send, SendCapability, SendId, Subscribe, Subscription, Target, VERSION, signed, work::Purpose,
 };
 
 use crate::{
@@ -29,6 +29,8 @@ pub(crate) struct House {
     next_request: u32,
     sent: Vec<(Conn, RelayFrame)>,
     waiting: VecDeque<(Ticket, Op)>,
+    /// What is to go to other relays.
+    pub(crate) forwards: Vec<(Ticket, Forward)>,
     host_answer: Option<HostAnswer>,
 }
 
@@ -55,6 +57,7 @@ impl House {
             next_request: 0,
             sent: vec![],
             waiting: VecDeque::new(),
+            forwards: vec![],
             host_answer: None,
         }
     }
@@ -136,6 +139,7 @@ impl House {
                 Output::Store(ticket, op) => self.waiting.push_back((ticket, op)),
                 Output::Reply(conn, frame) => self.sent.push((conn, frame)),
                 Output::Host(_, answer) => self.host_answer = Some(answer),
+                Output::Forward(ticket, forward) => self.forwards.push((ticket, forward)),
                 Output::Wake(_) | Output::Close(_) => {}
             }
         }

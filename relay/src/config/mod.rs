@@ -6,6 +6,7 @@
 mod dir;
 mod endpoint;
 mod error;
+mod forward;
 mod keys;
 mod limits;
 mod metrics;
@@ -30,7 +31,7 @@ sections! {
     metrics: metrics::Metrics,
     limits: limits::Limits,
     storage: storage::Storage,
-    page: page::Page,
+    forward: forward::Forward, page: page::Page,
 }
 
 /// `relay.toml`, checked.
@@ -76,6 +77,7 @@ impl Config {
         let core = core::Config {
             limits: sections.limits.to_core(),
             contact_envelopes_max: sections.limits.contact_envelopes_max,
+            forwards: sections.forward.enabled,
             ..core::Config::default()
         };
         Ok(Settings {
@@ -87,6 +89,8 @@ impl Config {
             database: Some(dir.database()),
             memory_bytes_max: sections.limits.memory_bytes_max(),
             page: sections.page.to_settings(),
+            forward: sections.forward.settings(),
+            forward_keys: Some(dir.path().join("forward.keys")),
             ..Settings::plain(endpoint.listen)
         })
     }

@@ -32,6 +32,9 @@ pub(crate) struct Connection {
     pub(crate) fetches: Meter,
     /// The counter of the last proof of work that is good once.
     pub(crate) proof_counter: Option<u64>,
+    pub(crate) forwards: Meter,
+    /// Forwards that other relays have not answered.
+    pub(crate) forwarding: usize,
 }
 
 impl Connection {
@@ -50,6 +53,8 @@ impl Connection {
             publishes: Meter::default(),
             fetches: Meter::default(),
             proof_counter: None,
+            forwards: Meter::default(),
+            forwarding: 0,
         }
     }
 }

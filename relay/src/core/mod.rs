@@ -21,12 +21,12 @@ mod subscription;
 mod toll;
 mod transit;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rand_core::CryptoRng;
 use sotto_outer::{
-    Answer, BundleId, CapabilityHash, ClientFrame, Command, Limits, MailboxKind, ReceiveId, RefusedReason, RelayFrame,
-    Terms, limits,
+    Answer, BundleId, CapabilityHash, ClientFrame, Command, ConnectionNonce, Forward, Forwarded, Limits, MailboxKind,
+    ReceiveId, RefusedReason, RelayFrame, Terms, limits,
 };
 
 pub use admission::{Admission, Pressure, Shed};
@@ -71,6 +71,11 @@ pub enum Input {
     Closed(Conn),
     /// A storage operation is done, and durable.
     Stored(Ticket, Outcome),
+    /// Another relay has answered, or could not be asked.
+    Forwarded(Ticket, ForwardOutcome),
+    /// A command came through another relay: a connection that is greeted already and asks once. Its nonce is the hash of the
+    /// ciphertext that brought it.
+    OpenedByForward(Conn, ConnectionNonce),
     /// Another node stored something for a mailbox.
     Woken(Tag),
     /// The host asks something.
@@ -86,12 +91,31 @@ pub enum Output {
     Store(Ticket, Op),
     /// Send a frame.
     Reply(Conn, RelayFrame),
+    /// Ask another relay; hand what it says back with this ticket.
+    Forward(Ticket, Forward),
     /// Tell other nodes that something was stored for a mailbox that nobody reads here. A hint: it may be lost.
     Wake(Tag),
     /// Answer the host.
     Host(HostTicket, HostAnswer),
     /// Close a connection, after what was replied before.
     Close(Conn),
+}
+
+/// How asking another relay went.
+#[derive(Debug)]
+pub enum ForwardOutcome {
+    /// It answered.
+    Forwarded(Forwarded),
+    /// It cannot be reached, or answers as no relay does.
+    Unreachable {
+        /// When to try again, in seconds.
+        retry_after_secs: u32,
+    },
+    /// It, or this relay, has too much to do.
+    Busy {
+        /// When to try again, in seconds.
+        retry_after_secs: u32,
+    },
 }
 
 /// What a call may use of the world.
@@ -127,6 +151,10 @@ pub struct Config {
     pub fetch_rate: Rate,
     /// Fetches of one bundle that get a one-time part.
     pub pair_rate: Rate,
+    /// Whether commands are carried to other relays.
+    pub forwards: bool,
+    /// Forwards of a connection.
+    pub forward_rate: Rate,
     /// When load is shed.
     pub admission: Admission,
     /// Payload bytes on their way to all readers; beyond them a reader gets one envelope of the largest size at a time.
@@ -158,6 +186,8 @@ impl Default for Config {
                 burst: limits::BUNDLE_FETCH_BURST,
                 interval_millis: limits::BUNDLE_FETCH_INTERVAL_SECS as u64 * 1_000,
             },
+            forwards: true,
+            forward_rate: Rate { burst: 128, interval_millis: 50 },
             admission: Admission::default(),
             transit_bytes_max: 256 * 1024 * 1024,
             toll: Toll::NONE,
@@ -188,7 +218,7 @@ impl Config {
 #[derive(Debug)]
 pub struct Core {
     pub(crate) config: Config,
-    pub(crate) identity: Identity,
+    pub(crate) identity: Arc<Identity>,
     pub(crate) connections: BTreeMap<Conn, Connection>,
     pub(crate) subscriptions: BTreeMap<ReceiveId, Subscription>,
     pub(crate) sends: Rates<CapabilityHash>,
@@ -198,6 +228,7 @@ pub struct Core {
     tags: BTreeMap<Tag, ReceiveId>,
     awaiting: BTreeMap<Ticket, Awaiting>,
     awaiting_bytes: usize,
+    forwarding: BTreeMap<Ticket, Asker>,
     next_ticket: u64,
     sweeping: bool,
     pub(crate) transit: Transit,
@@ -259,11 +290,11 @@ impl Turn<'_> {
 
 impl Core {
     /// A relay that knows nobody yet.
-    pub const fn new(config: Config, identity: Identity) -> Self {
+    pub fn new(config: Config, identity: impl Into<Arc<Identity>>) -> Self {
         let transit = Transit::new(config.transit_bytes_max);
         Self {
             config,
-            identity,
+            identity: identity.into(),
             connections: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
             sends: Rates::new(),
@@ -273,6 +304,7 @@ impl Core {
             tags: BTreeMap::new(),
             awaiting: BTreeMap::new(),
             awaiting_bytes: 0,
+            forwarding: BTreeMap::new(),
             next_ticket: 0,
             sweeping: false,
             transit,
@@ -286,6 +318,8 @@ impl Core {
         let mut turn = Turn { now: cx.now, rng: &mut *cx.rng, outputs: vec![] };
         match input {
             Input::Opened(conn) => self.opened(&mut turn, conn),
+            Input::OpenedByForward(conn, nonce) => self.opened_by_forward(conn, nonce),
+            Input::Forwarded(ticket, outcome) => self.forwarded(&mut turn, ticket, outcome),
             Input::Frame(conn, frame) => self.frame(&mut turn, conn, frame),
             Input::Malformed(conn) => self.malformed(&mut turn, conn),
             Input::Closed(conn) => self.closed(conn),
@@ -343,6 +377,23 @@ impl Core {
         self.connections.insert(conn, Connection::new(nonce.into()));
     }
 
+    fn opened_by_forward(&mut self, conn: Conn, nonce: ConnectionNonce) {
+        self.connections.insert(conn, Connection { greeted: true, ..Connection::new(nonce) });
+    }
+
+    /// Sends something on its way to another relay.
+    pub(crate) fn forward(&mut self, turn: &mut Turn<'_>, asker: Asker, forward: Forward) {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.forwarding.insert(ticket, asker);
+        turn.outputs.push(Output::Forward(ticket, forward));
+    }
+
+    fn forwarded(&mut self, turn: &mut Turn<'_>, ticket: Ticket, outcome: ForwardOutcome) {
+        let Some(asker) = self.forwarding.remove(&ticket) else { return };
+        command::forward::forwarded(self, turn, asker, outcome);
+    }
+
     fn frame(&mut self, turn: &mut Turn<'_>, conn: Conn, frame: ClientFrame) {
         let ClientFrame { request, command } = frame;
         let asker = Asker { conn, request };
@@ -360,6 +411,7 @@ impl Core {
             Command::Delete(delete) => command::delete::handle(self, turn, asker, delete),
             Command::Publish(publish) => command::publish::handle(self, turn, asker, publish),
             Command::Fetch(fetch) => command::fetch::handle(self, turn, asker, &fetch),
+            Command::Forward(forward) => command::forward::handle(self, turn, asker, forward),
         }
     }
 

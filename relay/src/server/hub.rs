@@ -10,7 +10,7 @@ use std::{
 use nix::sys::statvfs::statvfs;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
-use sotto_outer::{ClientFrame, RelayFrame};
+use sotto_outer::{ClientFrame, ConnectionNonce, Forward, RelayFrame};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{MissedTickBehavior, interval},
@@ -23,7 +23,8 @@ use super::{
     writer::{Applied, Job},
 };
 use crate::{
-    core::{Conn, Context, Core, HostAnswer, HostCommand, HostTicket, Input, Output},
+    core::{Conn, Context, Core, ForwardOutcome, HostAnswer, HostCommand, HostTicket, Input, Output, Ticket},
+    forward::Hops,
     storage::Outcome,
     time::Timestamp,
 };
@@ -37,6 +38,10 @@ const TICK_SECS: u64 = 5;
 pub(super) enum Event {
     /// A client connected; frames for it go there.
     Opened(Conn, mpsc::Sender<Outgoing>, Via),
+    /// A command came through another relay, under this name; its answer goes there.
+    OpenedByForward(Conn, ConnectionNonce, mpsc::Sender<Outgoing>),
+    /// Another relay has answered, or could not be asked.
+    Forwarded(Ticket, ForwardOutcome),
     /// A client sent a frame.
     Frame(Conn, ClientFrame),
     /// A client sent what is no frame.
@@ -67,6 +72,9 @@ pub(super) struct Hub {
     hosts: HashMap<HostTicket, oneshot::Sender<HostAnswer>>,
     next_host: u64,
     metrics: Arc<Metrics>,
+    hops: Arc<Hops>,
+    /// Where what other relays say comes in.
+    events: mpsc::WeakSender<Event>,
 }
 
 /// A connection's other end.
@@ -110,10 +118,12 @@ impl Hub {
         watched: Watched,
         unread: Arc<AllUnread>,
         metrics: Arc<Metrics>,
+        hops: Arc<Hops>,
+        events: mpsc::WeakSender<Event>,
     ) -> Self {
         metrics.set_memory_max(watched.memory_bytes_max);
         let (links, hosts) = (HashMap::new(), HashMap::new());
-        let mut hub = Self { core, links, unread, jobs, watched, hosts, next_host: 0, metrics };
+        let mut hub = Self { core, links, unread, jobs, watched, hosts, next_host: 0, metrics, hops, events };
         // Before anybody is let in.
         hub.look_at_memory();
         hub
@@ -165,11 +175,14 @@ impl Hub {
     fn event(&mut self, now: Timestamp, event: Event) {
         let input = match event {
             Event::Opened(conn, sender, via) => {
-                let outbox = Outbox::new(sender, &self.unread);
-                self.links.insert(conn, Link { outbox, via, asked: VecDeque::new() });
-                self.metrics.opened(via);
+                self.link(conn, sender, via);
                 Input::Opened(conn)
             }
+            Event::OpenedByForward(conn, nonce, sender) => {
+                self.link(conn, sender, Via::Forward);
+                Input::OpenedByForward(conn, nonce)
+            }
+            Event::Forwarded(ticket, outcome) => Input::Forwarded(ticket, outcome),
             Event::Frame(conn, frame) => {
                 let command = self.metrics.count_command(&frame.command);
                 if let Some(link) = self.links.get_mut(&conn) {
@@ -197,6 +210,12 @@ impl Hub {
         self.input(now, input, Cause::default());
     }
 
+    fn link(&mut self, conn: Conn, sender: mpsc::Sender<Outgoing>, via: Via) {
+        let outbox = Outbox::new(sender, &self.unread);
+        self.links.insert(conn, Link { outbox, via, asked: VecDeque::new() });
+        self.metrics.opened(via);
+    }
+
     fn unlink(&mut self, conn: Conn) {
         if let Some(link) = self.links.remove(&conn) {
             self.metrics.closed(link.via);
@@ -219,6 +238,10 @@ impl Hub {
             Output::Store(ticket, op) => {
                 // The writer ends only after this task has.
                 let _ = self.jobs.send(Job::Apply(ticket, op));
+                return None;
+            }
+            Output::Forward(ticket, forward) => {
+                self.forward(ticket, forward);
                 return None;
             }
             // One node alone has nobody to wake.
@@ -261,6 +284,23 @@ impl Hub {
             }
             RelayFrame::CaughtUp { .. } => Some(link.outbox.post(frame, None)),
         }
+    }
+
+    /// Asks another relay beside everything else; what it says is an event.
+    fn forward(&self, ticket: Ticket, forward: Forward) {
+        let Some(events) = self.events.upgrade() else { return };
+        let (hops, metrics) = (Arc::clone(&self.hops), Arc::clone(&self.metrics));
+        tokio::spawn(async move {
+            let (asked_at, counts) = (Instant::now(), metrics.forwards());
+            let result = hops.ask(forward).await;
+            counts.set_in_flight(hops.on_their_way());
+            match &result {
+                Ok(_) => counts.answered(asked_at.elapsed()),
+                Err(failure) => counts.failed((*failure).into()),
+            }
+            // Nobody waits any more where the hub has ended.
+            let _ = events.send(Event::Forwarded(ticket, result.into())).await;
+        });
     }
 
     async fn tick(&mut self) {

@@ -11,6 +11,7 @@
 
 mod backlog;
 mod connection;
+mod forward;
 mod host;
 mod hub;
 mod memory;
@@ -45,7 +46,7 @@ use axum_server::{Handle, accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
 use hyper_util::rt::TokioTimer;
 use sotto_outer::{
     RelayAddress, Tls,
-    limits::{FRAME_BYTES_MAX, POLL_BYTES_MAX},
+    limits::{FORWARD_REQUEST_BYTES, FRAME_BYTES_MAX, POLL_BYTES_MAX},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -69,6 +70,7 @@ pub use self::{
 use crate::{
     access::Identity,
     core::{Config, Conn, Core},
+    forward::{ForwardKeys, Hops, KeysError, Settings as ForwardSettings},
     storage::Storage,
 };
 
@@ -117,6 +119,10 @@ pub struct Settings {
     pub database: Option<PathBuf>,
     /// Memory this process may use, in bytes; none: four fifths of what this machine or its control group has.
     pub memory_bytes_max: Option<u64>,
+    /// How commands are carried to other relays.
+    pub forward: ForwardSettings,
+    /// Where the keys are kept to which commands that come through others are sealed; absent: nowhere.
+    pub forward_keys: Option<PathBuf>,
     /// The host's words on the pages that browsers see; absent: there are no pages.
     pub page: Option<PageSettings>,
 }
@@ -134,6 +140,8 @@ impl Settings {
             disk: None,
             database: None,
             memory_bytes_max: None,
+            forward: ForwardSettings::default(),
+            forward_keys: None,
             page: None,
         }
     }
@@ -153,6 +161,9 @@ pub enum StartError {
     /// The TLS leaf could not be made.
     #[error("TLS cannot be set up: {0}; nothing was changed")]
     Tls(#[from] tls::TlsError),
+    /// The keys for what comes through other relays.
+    #[error("{0}")]
+    ForwardKeys(#[from] KeysError),
 }
 
 /// A running relay.
@@ -174,6 +185,7 @@ struct House {
     next_conn: AtomicU64,
     metrics: Arc<Metrics>,
     polls: Polls,
+    inbox: forward::Inbox,
 }
 
 /// Where clients reach this relay, as `info` proves it. None where no address can name the host: `config` refuses such a one.
@@ -208,6 +220,8 @@ impl<S: Storage> Relay<S> {
             Transport::OwnTls => Some(tls::server_config(&identity)?),
             Transport::Plain => None,
         };
+        let identity = Arc::new(identity);
+        let keys = ForwardKeys::open(settings.forward_keys.clone())?;
         let metrics = Arc::new(Metrics::new());
         let metrics_listener = settings.metrics_listen.map(listen).transpose()?;
         let metrics_address = match (&metrics_listener, settings.metrics_listen) {
@@ -228,18 +242,27 @@ impl<S: Storage> Relay<S> {
         let pages = pages(&settings, public.as_ref());
         let place = public.as_ref().map(RelayAddress::place).unwrap_or_default();
         let config = Config { place, transit_bytes_max, ..settings.core };
-        let core = Core::new(config, identity);
+        let core = Core::new(config, Arc::clone(&identity));
         let unread = Arc::new(AllUnread::new(2 * transit_bytes_max, Arc::clone(&metrics)));
         if let Some(database) = settings.database {
             tokio::spawn(backlog::watch(database, Arc::clone(&metrics), draining.clone()));
         }
         let watched = Watched { disk: settings.disk, memory_bytes_max };
-        let hub = hub::Hub::new(core, ops, watched, unread, Arc::clone(&metrics));
+        let hops = Arc::new(Hops::new(settings.forward));
+        let hub = hub::Hub::new(core, ops, watched, unread, Arc::clone(&metrics), hops, events.downgrade());
         let hub = tokio::spawn(hub.run(events_waiting, outcomes_waiting, draining.clone()));
 
+        let inbox = forward::Inbox::new(identity, keys);
         let (ready, next_conn) = (AtomicBool::new(true), AtomicU64::new(0));
-        let house =
-            Arc::new(House { events, draining, ready, next_conn, metrics, polls: Polls::new(settings.long_poll) });
+        let house = Arc::new(House {
+            events,
+            draining,
+            ready,
+            next_conn,
+            metrics,
+            polls: Polls::new(settings.long_poll),
+            inbox,
+        });
         let mut servers = vec![Handle::new()];
         serve(listener, router(&house).merge(pages), tls, servers[0].clone());
         if let Some(listener) = metrics_listener {
@@ -347,6 +370,10 @@ fn router(house: &Arc<House>) -> Router {
     Router::new()
         .route("/v1/stream", get(stream))
         .route("/v1/frames", post(polls::frames).layer(DefaultBodyLimit::max(POLL_BYTES_MAX)))
+        .route(
+            "/v1/forward",
+            get(forward::key).post(forward::command).layer(DefaultBodyLimit::max(FORWARD_REQUEST_BYTES)),
+        )
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
         .with_state(Arc::clone(house))

@@ -131,6 +131,11 @@ impl Posted {
         matches!(self.frame, RelayFrame::Answer { .. })
     }
 
+    /// What it is.
+    pub(super) const fn frame(&self) -> &RelayFrame {
+        &self.frame
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         self.frame.encode()
     }

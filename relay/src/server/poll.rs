@@ -423,7 +423,12 @@ mod tests {
             match event {
                 Event::Frame(_, frame) => self.seen.push(frame.request),
                 Event::Malformed(_) => self.seen.push(0),
-                Event::Opened(..) | Event::Closed(_) | Event::Pulse(_) | Event::Host(..) => {}
+                Event::Opened(..)
+                | Event::OpenedByForward(..)
+                | Event::Forwarded(..)
+                | Event::Closed(_)
+                | Event::Pulse(_)
+                | Event::Host(..) => {}
             }
         }
 

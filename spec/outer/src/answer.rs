@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::{ConnectionNonce, OwnerSignature, RelayIdentity, Terms};
+use crate::{ConnectionNonce, Forwarded, OwnerSignature, RelayIdentity, Terms};
 
 /// The outcome of one command.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -51,6 +51,16 @@ pub enum Answer {
         #[n(0)]
         bits: u8,
     },
+    /// To `forward`.
+    #[n(14)]
+    Forwarded(#[n(0)] Forwarded),
+    /// To `forward`: the other relay cannot be reached, or did not answer as one.
+    #[n(15)]
+    Unreachable {
+        /// When to try again, in seconds.
+        #[n(0)]
+        retry_after_secs: u32,
+    },
 }
 
 /// Why a command was refused.
@@ -70,6 +80,7 @@ pub enum RefusedReason {
     #[n(3)]
     Order,
     /// A token is needed, or the one shown is not good here or was spent.
+    /// A token is needed, or the one shown is not good or was spent.
     #[n(4)]
     Token,
     /// This relay does not do that.

@@ -3,8 +3,8 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
-    BundleId, CapabilityHash, ConnectionNonce, EnvelopeId, Lease, OwnerKey, OwnerSignature, ReceiveId, SendCapability,
-    SendId, ShownToken, work::Proof,
+    BundleId, CapabilityHash, ConnectionNonce, EnvelopeId, Forward, Lease, OwnerKey, OwnerSignature, ReceiveId,
+    SendCapability, SendId, ShownToken, work::Proof,
 };
 
 /// One operation, with all it needs.
@@ -38,6 +38,9 @@ pub enum Command {
     /// Get the parts of a bundle that one handshake needs.
     #[n(9)]
     Fetch(#[n(0)] Fetch),
+    /// Carry something to another relay.
+    #[n(21)]
+    Forward(#[n(0)] Forward),
 }
 
 /// Asks for the relay's proof of identity, version and limits.

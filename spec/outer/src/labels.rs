@@ -16,3 +16,9 @@ pub const WORK: &[u8] = b"sotto/1 work";
 pub const TOKEN: &[u8] = b"sotto/1 token";
 /// The key of one purpose and week gets its name.
 pub const KEY_OF_TOKENS: &[u8] = b"sotto/1 key of tokens";
+/// A relay's key for commands that come through another relay.
+pub const FORWARD_KEY: &[u8] = b"sotto/1 forward key";
+/// A command sealed to a relay.
+pub const FORWARD_REQUEST: &[u8] = b"sotto/1 forward request";
+/// The key of the answer to one.
+pub const FORWARD_RESPONSE: &[u8] = b"sotto/1 forward response";

@@ -24,6 +24,7 @@ mod address;
 mod answer;
 pub mod codec;
 mod command;
+pub mod forward;
 mod frame;
 mod identifier;
 pub mod labels;
@@ -39,6 +40,7 @@ pub use answer::{Answer, Bundle, InfoAnswer, LeaseOutcome, Limits, RefusedReason
 pub use command::{
     Ack, Command, Create, Delete, Fetch, Info, MailboxKind, Publish, Rotate, Send, Subscribe, Subscription, Target,
 };
+pub use forward::{Forward, ForwardKey, Forwarded, Hop};
 pub use frame::{ClientFrame, Deliver, RelayFrame};
 pub use identifier::{
     BundleId, CapabilityHash, ConnectionNonce, EnvelopeId, Lease, OwnerKey, OwnerSignature, PollToken, ReceiveId,

@@ -52,3 +52,17 @@ pub const TOKEN_BYTES: usize = 352;
 pub const PROOF_BYTES: usize = 8;
 /// Longest host name in a relay address, in bytes (RFC 1035 §2.3.4 allows 253; a link of 200 bytes has no room for them).
 pub const HOST_BYTES_MAX: usize = 63;
+/// Exact bytes of a relay's X-Wing key for forwarded commands.
+pub const FORWARD_KEY_BYTES: usize = 1_216;
+/// Exact bytes of a forwarded command with its padding.
+pub const FORWARD_COMMAND_BYTES: usize = 66_048;
+/// Exact bytes of a sealed command: week (4), X-Wing ciphertext (1,120), command, tag (16).
+pub const FORWARD_REQUEST_BYTES: usize = 4 + 1_120 + FORWARD_COMMAND_BYTES + 16;
+/// Exact bytes of a forwarded answer with its padding.
+pub const FORWARD_ANSWER_BYTES: usize = 5_632;
+/// Exact bytes of a sealed answer: nonce (12), answer, tag (16).
+pub const FORWARD_RESPONSE_BYTES: usize = 12 + FORWARD_ANSWER_BYTES + 16;
+/// Forwarded commands of one connection that may be unanswered.
+pub const FORWARD_IN_FLIGHT_MAX: usize = 32;
+/// How far the clock in a forwarded command may be from the relay's, in seconds.
+pub const FORWARD_CLOCK_SECS: u64 = 120;

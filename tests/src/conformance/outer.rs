@@ -8,8 +8,10 @@ use rand_core::SeedableRng;
 use sotto_inner::limits::FIRST_MESSAGE_BYTES;
 use sotto_outer::{
     Ack, AdmissionKind, Answer, Bundle, CapabilityHash, ClientFrame, Command, ConnectionNonce, Create, Delete, Deliver,
-    Fetch, Info, InfoAnswer, LeaseOutcome, Limits, MailboxKind, Poll, PollAnswer, Publish, RefusedReason, RelayAddress,
-    RelayFrame, Rotate, Send, Subscribe, Subscribed, Subscription, Target, Terms, Tls, VERSION, WorkBits, codec,
+    Fetch, Forward, ForwardKey, Forwarded, Hop, Info, InfoAnswer, LeaseOutcome, Limits, MailboxKind, Poll, PollAnswer,
+    Publish, RefusedReason, RelayAddress, RelayFrame, Rotate, Send, Subscribe, Subscribed, Subscription, Target, Terms,
+    Tls, VERSION, WorkBits, codec,
+    forward::{ForwardedAnswer, ForwardedCommand},
     limits,
 };
 use sotto_relay::{
@@ -27,6 +29,8 @@ pub fn cases() -> Vec<Case> {
         Case { rule: "relay-address", door: relay_address, examples: relay_addresses() },
         Case { rule: "poll", door: poll, examples: polls() },
         Case { rule: "poll-answer", door: poll_answer, examples: poll_answers() },
+        Case { rule: "forwarded-command", door: forwarded_command, examples: forwarded_commands() },
+        Case { rule: "forwarded-answer", door: forwarded_answer, examples: forwarded_answers() },
     ]
 }
 
@@ -60,6 +64,39 @@ fn poll(bytes: &[u8]) -> Result<(), String> {
 
 fn poll_answer(bytes: &[u8]) -> Result<(), String> {
     PollAnswer::decode(bytes).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// What the relay opens, and lets in where it came on no connection: the command by the same door as any.
+fn forwarded_command(bytes: &[u8]) -> Result<(), String> {
+    let ForwardedCommand { time_secs: _, command } =
+        codec::decode(bytes, limits::FORWARD_COMMAND_BYTES).map_err(|error| error.to_string())?;
+    match command {
+        Command::Send(_) | Command::Fetch(_) => relay(&ClientFrame { request: 1, command }.encode()),
+        other => Err(format!("{other:?} needs a connection")),
+    }
+}
+
+fn forwarded_answer(bytes: &[u8]) -> Result<(), String> {
+    let answer: Result<ForwardedAnswer, _> = codec::decode(bytes, limits::FORWARD_ANSWER_BYTES);
+    answer.map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn forwarded_commands() -> Vec<(&'static str, Vec<u8>)> {
+    let of = |name: &str| {
+        let (_, bytes) = client_frames().into_iter().find(|(other, _)| *other == name).expect("an example");
+        let command = ClientFrame::decode(&bytes).expect("an example is a frame").command;
+        codec::encode(&ForwardedCommand { time_secs: 1_800_000_000, command })
+    };
+    vec![("send", of("send")), ("fetch", of("fetch"))]
+}
+
+fn forwarded_answers() -> Vec<(&'static str, Vec<u8>)> {
+    [
+        ("an answer", ForwardedAnswer::Answer(Answer::Done)),
+        ("a clock", ForwardedAnswer::Clock { time_secs: 1_800_000_000 }),
+    ]
+    .map(|(name, answer)| (name, codec::encode(&answer)))
+    .into()
 }
 
 fn info() -> Command {
@@ -98,6 +135,7 @@ fn client_frames() -> Vec<(&'static str, Vec<u8>)> {
         pairs: vec![vec![14; limits::BUNDLE_PART_BYTES].into()],
         signature: [10; 64].into(),
     };
+    let forward = |hop| Forward { target: address("relay.example", Tls::Own), hop };
     let largest = vec![8; limits::PAYLOAD_BYTES_MAX];
     let proof = Some([15; limits::PROOF_BYTES].into());
     let commands = [
@@ -143,6 +181,11 @@ fn client_frames() -> Vec<(&'static str, Vec<u8>)> {
         ("publish no pairs", Command::Publish(Publish { pairs: vec![], ..publish })),
         ("fetch", Command::Fetch(Fetch { bundle: [11; 16].into(), proof: None })),
         ("fetch with proof", Command::Fetch(Fetch { bundle: [11; 16].into(), proof })),
+        ("forward a key request", Command::Forward(forward(Hop::Key))),
+        (
+            "forward a sealed command",
+            Command::Forward(forward(Hop::Request { sealed: vec![24; limits::FORWARD_REQUEST_BYTES] })),
+        ),
     ];
     commands.map(|(name, command)| (name, ClientFrame { request: 500, command }.encode())).into()
 }
@@ -164,9 +207,11 @@ fn relay_frames() -> Vec<(&'static str, Vec<u8>)> {
         admission: AdmissionKind::Minted,
         token_keys: vec![[24; 32].into(), [25; 32].into()],
         work: WorkBits { send: 14, fetch: 14, create: 0 },
+        forwards: true,
     };
     let bundle = Bundle { main: vec![20; limits::BUNDLE_MAIN_BYTES], pair: None, last_resort: None };
     let part = vec![21; limits::BUNDLE_PART_BYTES];
+    let key = ForwardKey { week: 3_000, key: [25; limits::FORWARD_KEY_BYTES].into(), signature: [19; 64].into() };
     let outcomes = vec![LeaseOutcome::Same, LeaseOutcome::Other, LeaseOutcome::Denied];
     let answers = [
         ("info with terms", Answer::Info(InfoAnswer { terms, ..info.clone() })),
@@ -186,6 +231,12 @@ fn relay_frames() -> Vec<(&'static str, Vec<u8>)> {
         ("subscribed to nothing", Answer::Subscribed(Subscribed { outcomes: vec![] })),
         ("bundle with a pair", Answer::Bundle(Bundle { pair: Some(part.clone()), ..bundle.clone() })),
         ("bundle with last resort", Answer::Bundle(Bundle { last_resort: Some(part), ..bundle })),
+        ("forwarded key", Answer::Forwarded(Forwarded::Key(key))),
+        (
+            "forwarded response",
+            Answer::Forwarded(Forwarded::Response { sealed: vec![26; limits::FORWARD_RESPONSE_BYTES] }),
+        ),
+        ("unreachable", Answer::Unreachable { retry_after_secs: 60 }),
     ];
     let deliver = Deliver { mailbox: [2; 16].into(), id: [7; 16].into(), payload: vec![8; 1_024] };
     let others =

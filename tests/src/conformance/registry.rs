@@ -88,7 +88,8 @@ pub fn constants() -> Vec<(&'static str, Entries, &'static str)> {
     vec![
         (
             "labels.outer",
-            labels!(sotto_outer::labels: SUBSCRIBE ROTATE DELETE PUBLISH WELCOME WORK TOKEN KEY_OF_TOKENS),
+            labels!(sotto_outer::labels: SUBSCRIBE ROTATE DELETE PUBLISH WELCOME WORK TOKEN KEY_OF_TOKENS FORWARD_KEY
+                FORWARD_REQUEST FORWARD_RESPONSE),
             OUTER_LABELS,
         ),
         (
@@ -105,7 +106,9 @@ pub fn constants() -> Vec<(&'static str, Entries, &'static str)> {
                 CONTACT_MAILBOX_ENVELOPES_MAX ENVELOPE_TTL_SECS MAILBOX_LAPSE_DAYS ENVELOPE_ID_MEMORY_SECS
                 DELIVERY_WINDOW_ENVELOPES DELIVERY_WINDOW_BYTES ACK_IDS_MAX SUBSCRIBE_MAILBOXES_MAX
                 CONNECTION_MAILBOXES_MAX PUBLISH_PAIRS_MAX BUNDLE_PAIRS_MAX BUNDLE_FETCH_BURST
-                BUNDLE_FETCH_INTERVAL_SECS BUNDLE_MAIN_BYTES BUNDLE_PART_BYTES TOKEN_BYTES PROOF_BYTES HOST_BYTES_MAX),
+                BUNDLE_FETCH_INTERVAL_SECS BUNDLE_MAIN_BYTES BUNDLE_PART_BYTES TOKEN_BYTES PROOF_BYTES HOST_BYTES_MAX
+                FORWARD_KEY_BYTES FORWARD_COMMAND_BYTES FORWARD_REQUEST_BYTES FORWARD_ANSWER_BYTES FORWARD_RESPONSE_BYTES
+                FORWARD_IN_FLIGHT_MAX FORWARD_CLOCK_SECS),
             OUTER_LIMITS,
         ),
         (
@@ -268,6 +271,7 @@ fn command_name(command: &Command) -> &'static str {
         Command::Delete(_) => "delete",
         Command::Publish(_) => "publish",
         Command::Fetch(_) => "fetch",
+        Command::Forward(_) => "forward",
     }
 }
 
@@ -290,6 +294,8 @@ fn answer_name(answer: &Answer) -> &'static str {
         Answer::Subscribed(_) => "subscribed",
         Answer::Bundle(_) => "bundle",
         Answer::Work { bits: _ } => "work",
+        Answer::Forwarded(_) => "forwarded",
+        Answer::Unreachable { .. } => "unreachable",
     }
 }
 

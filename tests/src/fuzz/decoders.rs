@@ -25,8 +25,10 @@ use sotto_inner::{
     RepairBundle, limits::FIRST_MESSAGE_BYTES,
 };
 use sotto_outer::{
-    Bundle, ClientFrame, Poll, PollAnswer, RelayAddress, RelayFrame, codec,
-    limits::{BUNDLE_MAIN_BYTES, FRAME_BYTES_MAX},
+    Bundle, ClientFrame, ForwardKey, Poll, PollAnswer, RelayAddress, RelayFrame,
+    codec::{self, CodecError},
+    forward::{ForwardedAnswer, ForwardedCommand},
+    limits::{BUNDLE_MAIN_BYTES, FORWARD_ANSWER_BYTES, FORWARD_COMMAND_BYTES, FRAME_BYTES_MAX},
 };
 
 use super::cast::{NOW, cast};
@@ -35,7 +37,7 @@ use super::cast::{NOW, cast};
 type Reader = fn(&[u8]);
 
 /// All of them, by name. Their order is the corpus's: a new one goes to the end.
-pub const DECODERS: [(&str, Reader); 36] = [
+pub const DECODERS: [(&str, Reader); 39] = [
     ("client-frame", |bytes| same(bytes, ClientFrame::decode, ClientFrame::encode)),
     ("relay-frame", |bytes| same(bytes, RelayFrame::decode, RelayFrame::encode)),
     ("poll", |bytes| same(bytes, Poll::decode, Poll::encode)),
@@ -72,6 +74,11 @@ pub const DECODERS: [(&str, Reader); 36] = [
     ("outbox-row", row::<OutboxRow>),
     ("prekey-row", |bytes| (row::<PrekeyRow>(bytes), row::<TagRow>(bytes), row::<CurrentPrekeys>(bytes)).0),
     ("session-row", row::<SessionRow>),
+    ("forwarded-command", |bytes| {
+        padded(bytes, FORWARD_COMMAND_BYTES, ForwardedCommand::decode, ForwardedCommand::encode)
+    }),
+    ("forwarded-answer", |bytes| padded(bytes, FORWARD_ANSWER_BYTES, ForwardedAnswer::decode, ForwardedAnswer::encode)),
+    ("forward-key", |bytes| drop(wire::<ForwardKey>(bytes))),
 ];
 
 /// Reads one input.
@@ -97,6 +104,20 @@ pub fn input(name: &str, bytes: &[u8]) -> Vec<u8> {
 fn same<T, E>(bytes: &[u8], decode: impl Fn(&[u8]) -> Result<T, E>, encode: impl Fn(&T) -> Vec<u8>) {
     if let Ok(value) = decode(bytes) {
         assert!(encode(&value) == bytes, "a value has one encoding");
+    }
+}
+
+/// The same behind a length and before zeros: short inputs are lengthened, or no fuzzer would ever come to the value.
+fn padded<T>(
+    bytes: &[u8],
+    len: usize,
+    decode: impl Fn(&[u8]) -> Result<T, CodecError>,
+    encode: impl Fn(&T) -> Result<Vec<u8>, CodecError>,
+) {
+    let mut padded = bytes.to_vec();
+    padded.resize(len, 0);
+    if let Ok(value) = decode(&padded) {
+        assert!(encode(&value).is_ok_and(|again| again == padded), "a value has one encoding");
     }
 }
 

@@ -171,7 +171,9 @@ impl Hostile {
             | Answer::Full { retry_after_secs: _ }
             | Answer::Busy { retry_after_secs: _ }
             | Answer::Refused { reason: _ }
-            | Answer::Work { bits: _ } => answer,
+            | Answer::Work { bits: _ }
+            | Answer::Forwarded(_)
+            | Answer::Unreachable { retry_after_secs: _ } => answer,
         }
     }
 

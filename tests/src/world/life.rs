@@ -78,7 +78,8 @@ impl World {
             | Command::Rotate(_)
             | Command::Delete(_)
             | Command::Publish(_)
-            | Command::Fetch(_) => {}
+            | Command::Fetch(_)
+            | Command::Forward(_) => {}
         }
     }
 

@@ -4,7 +4,7 @@
 use sotto_outer::{ClientFrame, RelayAddress, RelayFrame, Tls};
 use sotto_relay::{
     Identity, Timestamp,
-    core::{Config, Conn, Context, Core, Input, Output, Ticket},
+    core::{Config, Conn, Context, Core, ForwardOutcome, Input, Output, Ticket},
     storage::{Op, Outcome, memory::MemoryStorage},
 };
 
@@ -146,14 +146,20 @@ impl Relay {
     fn input(&mut self, now: u64, input: Input) -> Vec<Wish> {
         let Some(core) = &mut self.core else { return Vec::new() };
         let mut cx = Context { now: Timestamp::from_millis(now), rng: self.chance.rng() };
-        let mut wishes = Vec::new();
+        let (mut wishes, mut forwards) = (Vec::new(), Vec::new());
         for output in core.handle(&mut cx, input) {
             match output {
                 Output::Store(ticket, op) => self.waiting.push((ticket, op)),
                 Output::Reply(conn, frame) => wishes.push(Wish::Send(conn, frame)),
                 Output::Wake(_) | Output::Host(..) => {}
+                // Relays of this world do not reach each other.
+                Output::Forward(ticket, _) => forwards.push(ticket),
                 Output::Close(conn) => wishes.push(Wish::Close(conn)),
             }
+        }
+        for ticket in forwards {
+            let outcome = ForwardOutcome::Unreachable { retry_after_secs: 60 };
+            wishes.extend(self.input(now, Input::Forwarded(ticket, outcome)));
         }
         wishes
     }

@@ -5,6 +5,7 @@
 
 mod events;
 mod failures;
+mod forward;
 mod haste;
 mod house;
 mod network;

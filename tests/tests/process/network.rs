@@ -204,7 +204,8 @@ fn payloads(seen: &Seen) -> Vec<Vec<u8>> {
             | Command::Ack(_)
             | Command::Rotate(_)
             | Command::Delete(_)
-            | Command::Fetch(_) => {}
+            | Command::Fetch(_)
+            | Command::Forward(_) => {}
         }
     }
     for message in messages(&seen.down) {

@@ -73,6 +73,8 @@ pub(super) enum Via {
     WebSocket,
     /// Long poll.
     LongPoll,
+    /// Another relay, for one command.
+    Forward,
 }
 
 /// Why an envelope goes to its reader.
@@ -308,7 +310,7 @@ mod tests {
         let name = metrics.count_command(&fetch);
         metrics.count_answer(name, &Answer::Done, Some(Duration::from_millis(1)));
         metrics.count_answer(words::MALFORMED, &Answer::Refused { reason: RefusedReason::Malformed }, None);
-        for via in [Via::WebSocket, Via::LongPoll] {
+        for via in [Via::WebSocket, Via::LongPoll, Via::Forward] {
             metrics.opened(via);
         }
         for delivery in [Delivery::Fresh, Delivery::Waited, Delivery::Ephemeral] {

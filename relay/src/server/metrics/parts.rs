@@ -9,6 +9,7 @@ use prometheus_client::{
 };
 
 use super::{Label, gauge, seconds};
+use crate::forward::Failure;
 
 /// Why nothing was forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,18 @@ impl ForwardError {
             Self::Protocol => "protocol",
             Self::Busy => "busy",
             Self::Repeated => "repeated",
+        }
+    }
+}
+
+impl From<Failure> for ForwardError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Address => Self::Address,
+            Failure::Connect | Failure::LeftAlone { .. } => Self::Connect,
+            Failure::Timeout => Self::Timeout,
+            Failure::Protocol => Self::Protocol,
+            Failure::Busy { .. } => Self::Busy,
         }
     }
 }

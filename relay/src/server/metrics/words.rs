@@ -24,6 +24,7 @@ pub(super) const WORDS: &[&str] = &[
     "publish",
     "fetch",
     "rotate",
+    "forward",
     // answers
     "done",
     "denied",
@@ -33,9 +34,12 @@ pub(super) const WORDS: &[&str] = &[
     "subscribed",
     "bundle",
     "work",
+    "forwarded",
+    "unreachable",
     // transports
     "websocket",
     "long_poll",
+    "relay",
     // deliveries
     "fresh",
     "waited",
@@ -60,6 +64,7 @@ pub(super) const fn via(via: Via) -> &'static str {
     match via {
         Via::WebSocket => "websocket",
         Via::LongPoll => "long_poll",
+        Via::Forward => "relay",
     }
 }
 
@@ -82,6 +87,7 @@ pub(super) const fn command(command: &Command) -> &'static str {
         Command::Publish(_) => "publish",
         Command::Fetch(_) => "fetch",
         Command::Rotate(_) => "rotate",
+        Command::Forward(_) => "forward",
     }
 }
 
@@ -96,5 +102,7 @@ pub(super) const fn answer(answer: &Answer) -> &'static str {
         Answer::Subscribed(_) => "subscribed",
         Answer::Bundle(_) => "bundle",
         Answer::Work { bits: _ } => "work",
+        Answer::Forwarded(_) => "forwarded",
+        Answer::Unreachable { .. } => "unreachable",
     }
 }

@@ -1,0 +1,180 @@
+//! The door of two hops, `/v1/forward` [REL-64]: `GET` gives the key of the week, `POST` takes a sealed command that came through
+//! another relay and gives the sealed answer.
+//!
+//! Such a command has a connection of its own in the core, for as long as its answer takes.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use sotto_outer::{
+    Answer, ClientFrame, Command, ConnectionNonce, ForwardKey, RefusedReason, RelayFrame, codec,
+    forward::ForwardedAnswer,
+};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::timeout,
+};
+
+use super::{
+    House,
+    hub::{Event, now},
+    metrics::ForwardError,
+    outbox::Outgoing,
+    polls::busy,
+};
+use crate::{
+    access::Identity,
+    core::Conn,
+    forward::{ForwardKeys, Freshness, KeysError, OpenedCommand, Replays, open},
+};
+
+/// How long another relay may take to send a command.
+const BODY: Duration = Duration::from_secs(30);
+/// How long the core and its store may take to answer one.
+const ANSWER: Duration = Duration::from_secs(15);
+/// Commands from other relays that are being read or answered, at 66 KiB each.
+const COMMANDS_MAX: usize = 256;
+
+/// What opens commands that come through other relays.
+pub(super) struct Inbox {
+    identity: Arc<Identity>,
+    opening: Mutex<Opening>,
+    room: Semaphore,
+}
+
+/// What a command is opened with.
+struct Opening {
+    keys: ForwardKeys,
+    replays: Replays,
+}
+
+/// What came of a sealed command.
+enum Taken {
+    Command(OpenedCommand),
+    /// Its client's clock is off: it is told this relay's, in seconds.
+    OtherTime(OpenedCommand, u64),
+    /// Not for this relay, for a key long gone, or damaged.
+    Unopenable,
+    /// Taken before.
+    Repeated,
+    TooMany,
+}
+
+impl Inbox {
+    pub(super) fn new(identity: Arc<Identity>, keys: ForwardKeys) -> Self {
+        let opening = Mutex::new(Opening { keys, replays: Replays::new(now()) });
+        Self { identity, opening, room: Semaphore::new(COMMANDS_MAX) }
+    }
+
+    fn opening(&self) -> MutexGuard<'_, Opening> {
+        self.opening.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn key(&self) -> Result<ForwardKey, KeysError> {
+        self.opening().keys.current(&self.identity, now(), &mut UnwrapErr(SysRng))
+    }
+
+    fn take(&self, sealed: &[u8]) -> Taken {
+        let (now, mut opening) = (now(), self.opening());
+        let Some(opened) = open(&opening.keys, self.identity.public(), now, sealed) else { return Taken::Unopenable };
+        match opening.replays.take(now, opened.command.time_secs, &opened.nonce) {
+            Freshness::Fresh => Taken::Command(opened),
+            Freshness::Repeated => Taken::Repeated,
+            Freshness::OtherTime => Taken::OtherTime(opened, now.as_millis() / 1_000),
+            Freshness::TooMany => Taken::TooMany,
+        }
+    }
+}
+
+/// Answers `GET /v1/forward`.
+pub(super) async fn key(State(house): State<Arc<House>>) -> Response {
+    match house.inbox.key() {
+        Ok(key) => {
+            let headers = [(header::CONTENT_TYPE, "application/cbor"), (header::CACHE_CONTROL, "no-cache")];
+            (headers, codec::encode(&key)).into_response()
+        }
+        Err(KeysError::File(error)) => {
+            tracing::warn!(kind = %error.kind(), "the file of forward keys cannot be written; nobody comes through other relays");
+            busy()
+        }
+        Err(KeysError::Damaged) => busy(),
+    }
+}
+
+/// Answers `POST /v1/forward`.
+pub(super) async fn command(State(house): State<Arc<House>>, request: Request) -> Response {
+    let Ok(_room) = house.inbox.room.try_acquire() else { return busy() };
+    if !house.ready.load(Ordering::Relaxed) {
+        return busy();
+    }
+    let sealed = match timeout(BODY, Bytes::from_request(request, &())).await {
+        Ok(Ok(sealed)) => sealed,
+        Ok(Err(rejection)) => return rejection.into_response(),
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+    };
+    let (opened, answer) = match house.inbox.take(&sealed) {
+        Taken::Unopenable => return StatusCode::BAD_REQUEST.into_response(),
+        Taken::Repeated => {
+            house.metrics.forwards().failed(ForwardError::Repeated);
+            return StatusCode::BAD_REQUEST.into_response();
+        }
+        Taken::TooMany => return busy(),
+        Taken::OtherTime(opened, time_secs) => (opened, ForwardedAnswer::Clock { time_secs }),
+        Taken::Command(opened) => {
+            let Some(answer) = ask(&house, opened.nonce, opened.command.command.clone()).await else { return busy() };
+            (opened, ForwardedAnswer::Answer(answer))
+        }
+    };
+    match opened.reply.seal(&answer, &mut UnwrapErr(SysRng)) {
+        Some(sealed) => {
+            let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")];
+            (headers, sealed).into_response()
+        }
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// Asks the core on a connection of its own. None where the relay is stopping or too slow.
+async fn ask(house: &House, nonce: ConnectionNonce, command: Command) -> Option<Answer> {
+    if !needs_no_connection(&command) {
+        return Some(Answer::Refused { reason: RefusedReason::Order });
+    }
+    let conn = Conn(house.next_conn.fetch_add(1, Ordering::Relaxed));
+    let (outbox, mut outgoing) = mpsc::channel(1);
+    house.events.send(Event::OpenedByForward(conn, nonce, outbox)).await.ok()?;
+    let asked = house.events.send(Event::Frame(conn, ClientFrame { request: 0, command })).await.is_ok();
+    let told = if asked { timeout(ANSWER, outgoing.recv()).await.ok().flatten() } else { None };
+    house.events.send(Event::Closed(conn)).await.ok()?;
+    match told? {
+        Outgoing::Frame(posted) => match posted.frame() {
+            RelayFrame::Answer { request: _, answer } => Some(answer.clone()),
+            RelayFrame::Deliver(_) | RelayFrame::CaughtUp { .. } => None,
+        },
+        Outgoing::Close => None,
+    }
+}
+
+/// Whether a command means the same whichever connection it comes on: those that no signature binds to one.
+const fn needs_no_connection(command: &Command) -> bool {
+    match command {
+        Command::Send(_) | Command::Fetch(_) => true,
+        Command::Info(_)
+        | Command::Create(_)
+        | Command::Subscribe(_)
+        | Command::Ack(_)
+        | Command::Rotate(_)
+        | Command::Delete(_)
+        | Command::Publish(_)
+        | Command::Forward(_) => false,
+    }
+}
