@@ -100,7 +100,7 @@ async fn read(owner: Owner, mut reader: Client) {
                     assert_eq!(answer, Answer::Done);
                     unanswered -= 1;
                 }
-                RelayFrame::CaughtUp { .. } => {}
+                RelayFrame::CaughtUp { .. } | RelayFrame::Entry(_) => {}
             }
             next = reader.receive().now_or_never().map(|frame| frame.expect("a relay"));
         }

@@ -156,7 +156,12 @@ impl House {
                     outputs.extend(self.input(Input::Stored(ticket, outcome)));
                 }
                 Output::Reply(_, RelayFrame::Answer { request: _, answer }) => return Some(answer),
-                Output::Reply(..) | Output::Forward(..) | Output::Wake(_) | Output::Host(..) | Output::Close(_) => {}
+                Output::Reply(..)
+                | Output::Forward(..)
+                | Output::Broadcast { .. }
+                | Output::Wake(_)
+                | Output::Host(..)
+                | Output::Close(_) => {}
             }
         }
         None

@@ -127,6 +127,10 @@ impl Work<'_> {
             | Answer::Done
             | Answer::Refused { reason: _ }
             | Answer::Subscribed(_)
+            | Answer::Appended { seq: _ }
+            | Answer::Stale { generation: _ }
+            | Answer::Entries(_)
+            | Answer::Closed
             | Answer::Forwarded(_)
             | Answer::Unreachable { retry_after_secs: _ }
                 if first =>
@@ -139,6 +143,10 @@ impl Work<'_> {
             | Answer::Denied
             | Answer::Refused { reason: _ }
             | Answer::Subscribed(_)
+            | Answer::Appended { seq: _ }
+            | Answer::Stale { generation: _ }
+            | Answer::Entries(_)
+            | Answer::Closed
             | Answer::Forwarded(_)
             | Answer::Unreachable { retry_after_secs: _ } => {
                 return self.ask_again(contact);

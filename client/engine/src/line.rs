@@ -39,7 +39,9 @@ impl Role {
     /// The line that a command leaves on.
     pub(crate) const fn of(command: &Command) -> Self {
         match command {
-            Command::Send(_) | Command::Fetch(_) | Command::Forward(_) => Self::Sending,
+            Command::Send(_) | Command::Fetch(_) | Command::Append(_) | Command::Advance(_) | Command::Forward(_) => {
+                Self::Sending
+            }
             // `Info` is asked on both; whoever asks names the line.
             Command::Info(_)
             | Command::Create(_)
@@ -47,7 +49,11 @@ impl Role {
             | Command::Ack(_)
             | Command::Rotate(_)
             | Command::Delete(_)
-            | Command::Publish(_) => Self::Reading,
+            | Command::Publish(_)
+            | Command::CreateChannel(_)
+            | Command::ReadChannel(_)
+            | Command::SubscribeChannel(_)
+            | Command::CloseChannel(_) => Self::Reading,
         }
     }
 }

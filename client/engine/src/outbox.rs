@@ -285,6 +285,10 @@ impl Work<'_> {
                 Answer::Info(_)
                 | Answer::Subscribed(_)
                 | Answer::Bundle(_)
+                | Answer::Appended { seq: _ }
+                | Answer::Stale { generation: _ }
+                | Answer::Entries(_)
+                | Answer::Closed
                 | Answer::Work { bits: _ }
                 | Answer::Forwarded(_)
                 | Answer::Unreachable { retry_after_secs: _ },

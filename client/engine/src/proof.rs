@@ -60,6 +60,10 @@ impl Question {
             | Answer::Refused { reason: _ }
             | Answer::Subscribed(_)
             | Answer::Bundle(_)
+            | Answer::Appended { seq: _ }
+            | Answer::Stale { generation: _ }
+            | Answer::Entries(_)
+            | Answer::Closed
             | Answer::Work { bits: _ }
             | Answer::Forwarded(_)
             | Answer::Unreachable { retry_after_secs: _ } => Proof::Failed(RelayProblem::WrongIdentity),

@@ -36,6 +36,8 @@ impl Work<'_> {
                     memory.backlog.remove(&mailbox);
                 }
             }
+            // No channel is subscribed.
+            RelayFrame::Entry(_) => {}
         }
         self.tell_settled(line);
         Ok(())

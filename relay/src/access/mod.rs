@@ -7,7 +7,8 @@ mod work;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 use sotto_outer::{
-    CapabilityHash, ConnectionNonce, OwnerKey, OwnerSignature, RelayIdentity, SendCapability, Terms, signed,
+    CapabilityHash, ConnectionNonce, OwnerKey, OwnerSignature, ReadCapability, ReadHash, RelayIdentity, SendCapability,
+    Terms, signed,
 };
 use subtle::ConstantTimeEq;
 
@@ -76,6 +77,18 @@ pub(crate) fn capability_hash(capability: &SendCapability) -> CapabilityHash {
 pub(crate) fn capability_matches(kept: Option<&CapabilityHash>, shown: &CapabilityHash) -> bool {
     let missing = [0; CapabilityHash::LEN];
     let same = kept.map_or(&missing, CapabilityHash::as_bytes).ct_eq(shown.as_bytes());
+    bool::from(same) & kept.is_some()
+}
+
+/// What the relay keeps of a read capability.
+pub(crate) fn read_hash(capability: &ReadCapability) -> ReadHash {
+    ReadHash::from(<[u8; 32]>::from(Sha256::digest(capability.as_bytes())))
+}
+
+/// As [`capability_matches`], of a channel's reader.
+pub(crate) fn read_hash_matches(kept: Option<&ReadHash>, shown: &ReadHash) -> bool {
+    let missing = [0; ReadHash::LEN];
+    let same = kept.map_or(&missing, ReadHash::as_bytes).ct_eq(shown.as_bytes());
     bool::from(same) & kept.is_some()
 }
 

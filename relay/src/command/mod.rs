@@ -3,6 +3,11 @@
 
 pub(crate) mod ack;
 pub(crate) mod block;
+pub(crate) mod channel_append;
+pub(crate) mod channel_close;
+pub(crate) mod channel_create;
+pub(crate) mod channel_read;
+pub(crate) mod channel_subscribe;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod fetch;
@@ -39,6 +44,7 @@ pub(crate) fn done(outcome: &Outcome) -> Answer {
         | Outcome::Envelopes { .. }
         | Outcome::Bundle(_)
         | Outcome::Blocked(_)
+        | Outcome::Channel(_)
         | Outcome::Expired { .. } => mismatch(outcome),
     }
 }

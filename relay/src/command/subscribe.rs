@@ -35,7 +35,7 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, subscri
     let Subscribe { mailboxes } = subscribe;
     let Some(connection) = core.connections.get_mut(&asker.conn) else { return };
     let others = mailboxes.iter().filter(|entry| !connection.mailboxes.contains(&entry.mailbox)).count();
-    let total = connection.mailboxes.len() + connection.subscribing + others;
+    let total = connection.reading_or_asked() + others;
     if !(1..=SUBSCRIBE_MAILBOXES_MAX).contains(&mailboxes.len()) || total > CONNECTION_MAILBOXES_MAX {
         return turn.refuse(asker, RefusedReason::Limit);
     }
@@ -287,7 +287,7 @@ mod tests {
                 .iter()
                 .filter_map(|frame| match frame {
                     RelayFrame::Deliver(deliver) => Some((deliver.mailbox, deliver.id)),
-                    RelayFrame::CaughtUp { .. } | RelayFrame::Answer { .. } => None,
+                    RelayFrame::CaughtUp { .. } | RelayFrame::Answer { .. } | RelayFrame::Entry(_) => None,
                 })
                 .collect();
             caught_up += frames.len() - delivered.len();

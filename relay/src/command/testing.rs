@@ -6,14 +6,16 @@ use ed25519_dalek::{Signer, SigningKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use sotto_outer::{
-    Ack, Answer, BundleId, CapabilityHash, ClientFrame, Command, ConnectionNonce, Create, Delete, Deliver, EnvelopeId,
-    Forward, Info, Lease, MailboxKind, OwnerKey, OwnerSignature, Proof, Publish, ReceiveId, RelayFrame, RelayIdentity,
-    Rotate, Send, SendCapability, SendId, Subscribe, Subscription, Target, VERSION, signed, work::Purpose,
+    Ack, Advance, Answer, Append, BundleId, CapabilityHash, ChannelId, ClientFrame, CloseChannel, Command,
+    ConnectionNonce, Create, CreateChannel, Delete, Deliver, EntryId, EnvelopeId, Forward, Info, Lease, MailboxKind,
+    OwnerKey, OwnerSignature, Proof, Publish, ReadCapability, ReadChannel, ReceiveId, RelayFrame, RelayIdentity,
+    Rotate, Send, SendCapability, SendId, Subscribe, SubscribeChannel, Subscription, Target, VERSION, VerifyKey,
+    signed, work::Purpose,
 };
 
 use crate::{
     Identity, Timestamp,
-    access::{capability_hash, shown_bits},
+    access::{capability_hash, read_hash, shown_bits},
     core::{Config, Conn, Context, Core, HostAnswer, HostCommand, HostTicket, Input, Output, Ticket},
     storage::{NewEnvelope, Op, Outcome, blocked::ReportedId, memory::MemoryStorage},
 };
@@ -28,10 +30,18 @@ pub(crate) struct House {
     next_conn: u64,
     next_request: u32,
     sent: Vec<(Conn, RelayFrame)>,
+    /// Outputs to many.
+    pub(crate) broadcasts: usize,
     waiting: VecDeque<(Ticket, Op)>,
     /// What is to go to other relays.
     pub(crate) forwards: Vec<(Ticket, Forward)>,
     host_answer: Option<HostAnswer>,
+}
+
+/// A channel with all its keys: those of each generation follow from its number.
+pub(crate) struct Log {
+    owner: SigningKey,
+    seed: u8,
 }
 
 /// Somebody with a mailbox and a bundle.
@@ -56,6 +66,7 @@ impl House {
             next_conn: 0,
             next_request: 0,
             sent: vec![],
+            broadcasts: 0,
             waiting: VecDeque::new(),
             forwards: vec![],
             host_answer: None,
@@ -140,6 +151,11 @@ impl House {
                 Output::Reply(conn, frame) => self.sent.push((conn, frame)),
                 Output::Host(_, answer) => self.host_answer = Some(answer),
                 Output::Forward(ticket, forward) => self.forwards.push((ticket, forward)),
+                Output::Broadcast { readers, frame } => {
+                    self.broadcasts += 1;
+                    let frame = RelayFrame::decode(&frame).expect("what is sent is a frame");
+                    self.sent.extend(readers.into_iter().map(|conn| (conn, frame.clone())));
+                }
                 Output::Wake(_) | Output::Close(_) => {}
             }
         }
@@ -167,6 +183,13 @@ impl House {
         }
     }
 
+    /// The process ends: its memory is lost, and what the store was to do.
+    pub(crate) fn crash(&mut self) {
+        self.waiting.clear();
+        self.storage.crash();
+        self.core = Core::new(self.core.config.clone(), Identity::from_secret(&[77; 32]));
+    }
+
     /// Operations that wait for the store.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
@@ -188,9 +211,18 @@ impl House {
     pub(crate) fn delivered(&mut self, conn: Conn) -> Vec<EnvelopeId> {
         let id = |frame| match frame {
             RelayFrame::Deliver(Deliver { id, .. }) => Some(id),
-            RelayFrame::Answer { .. } | RelayFrame::CaughtUp { .. } => None,
+            RelayFrame::Answer { .. } | RelayFrame::CaughtUp { .. } | RelayFrame::Entry(_) => None,
         };
         self.heard(conn).into_iter().filter_map(id).collect()
+    }
+
+    /// Numbers of the entries a connection was sent since it was last asked.
+    pub(crate) fn entries(&mut self, conn: Conn) -> Vec<u64> {
+        let seq = |frame| match frame {
+            RelayFrame::Entry(entry) => Some(entry.seq),
+            RelayFrame::Answer { .. } | RelayFrame::CaughtUp { .. } | RelayFrame::Deliver(_) => None,
+        };
+        self.heard(conn).into_iter().filter_map(seq).collect()
     }
 
     /// What another node does that shares the store.
@@ -328,6 +360,89 @@ pub(crate) fn proof(house: &House, conn: Conn, purpose: &Purpose, bits: u8, from
     let shown = |proof: &Proof| shown_bits(&house.relay(), &house.nonce(conn), purpose, proof);
     let mut proofs = (from..).map(|counter| Proof::from(counter.to_be_bytes()));
     proofs.find(|proof| shown(proof) >= bits).expect("counters are many")
+}
+
+impl Log {
+    pub(crate) fn new(seed: u8) -> Self {
+        Self { owner: SigningKey::from_bytes(&[seed; 32]), seed }
+    }
+
+    pub(crate) fn id(&self) -> ChannelId {
+        ChannelId::from([self.seed; 16])
+    }
+
+    fn key(&self, generation: u32) -> SigningKey {
+        let mut secret = [self.seed; 32];
+        secret[..4].copy_from_slice(&generation.to_be_bytes());
+        SigningKey::from_bytes(&secret)
+    }
+
+    fn verify_key(&self, generation: u32) -> VerifyKey {
+        VerifyKey::from(self.key(generation).verifying_key().to_bytes())
+    }
+
+    pub(crate) fn capability(&self, generation: u32) -> ReadCapability {
+        ReadCapability::from(self.key(generation).to_bytes())
+    }
+
+    pub(crate) fn create(&self) -> CreateChannel {
+        CreateChannel {
+            channel: self.id(),
+            owner: OwnerKey::from(self.owner.verifying_key().to_bytes()),
+            verify_key: self.verify_key(0),
+            read_hash: read_hash(&self.capability(0)),
+            token: None,
+            proof: None,
+        }
+    }
+
+    pub(crate) fn append(&self, house: &House, generation: u32, id: u16) -> Command {
+        self.append_bytes(house, generation, id, vec![7; 100])
+    }
+
+    pub(crate) fn append_bytes(&self, house: &House, generation: u32, id: u16, entry: Vec<u8>) -> Command {
+        let (channel, id) = (self.id(), entry_id(id));
+        let append = Append { channel, generation, id, entry, signature: [0; 64].into() };
+        let signature = sign(&self.key(generation), &signed::append(&house.relay(), &append));
+        Command::Append(Append { signature, ..append })
+    }
+
+    pub(crate) fn advance(&self, house: &House, generation: u32, id: u16) -> Command {
+        let advance = Advance {
+            channel: self.id(),
+            generation,
+            id: entry_id(id),
+            entry: vec![8; 100],
+            next_verify_key: self.verify_key(generation + 1),
+            next_read_hash: read_hash(&self.capability(generation + 1)),
+            signature: [0; 64].into(),
+        };
+        let signature = sign(&self.key(generation), &signed::advance(&house.relay(), &advance));
+        Command::Advance(Advance { signature, ..advance })
+    }
+
+    pub(crate) fn read(&self, generation: u32, after: u64, entries_max: u32) -> ReadChannel {
+        let capability = self.capability(generation);
+        ReadChannel { channel: self.id(), generation, capability, after, entries_max }
+    }
+
+    pub(crate) fn subscribe(&self, generation: u32, after: u64) -> Command {
+        let capability = self.capability(generation);
+        Command::SubscribeChannel(SubscribeChannel { channel: self.id(), generation, capability, after })
+    }
+
+    pub(crate) fn close(&self, house: &House, conn: Conn) -> Command {
+        let bytes = signed::close_channel(&house.relay(), &house.nonce(conn), &self.id());
+        Command::CloseChannel(CloseChannel { channel: self.id(), signature: sign(&self.owner, &bytes) })
+    }
+}
+
+fn sign(key: &SigningKey, bytes: &[u8]) -> OwnerSignature {
+    OwnerSignature::from(key.sign(bytes).to_bytes())
+}
+
+pub(crate) fn entry_id(id: u16) -> EntryId {
+    EntryId::from(*envelope_id(id).as_bytes())
 }
 
 pub(crate) fn envelope_id(id: u16) -> EnvelopeId {

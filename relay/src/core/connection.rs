@@ -7,8 +7,8 @@ use sotto_outer::{
     limits::{DELIVERY_WINDOW_ENVELOPES, PAYLOAD_BYTES_MAX},
 };
 
-use super::{Conn, Core, rate::Meter};
-use crate::time::Timestamp;
+use super::{Conn, Core, channel::Log, rate::Meter};
+use crate::{command::channel_read, time::Timestamp};
 
 /// A client's connection.
 #[derive(Debug)]
@@ -25,6 +25,13 @@ pub(crate) struct Connection {
     /// Reads on their way.
     pub(crate) reading: usize,
     pub(crate) window: Window,
+    /// Generations of channels that it reads.
+    pub(crate) channels: Vec<Log>,
+    /// Their entries on their way: a window of its own, as large.
+    pub(crate) entries: Window,
+    /// Reads of channels that wait for the one before.
+    pub(crate) reads: VecDeque<channel_read::Asked>,
+    pub(crate) reads_channel: bool,
     pub(crate) creates: Meter,
     pub(crate) sends: Meter,
     pub(crate) subscribes: Meter,
@@ -47,6 +54,10 @@ impl Connection {
             behind: VecDeque::new(),
             reading: 0,
             window: Window::default(),
+            channels: Vec::new(),
+            entries: Window::default(),
+            reads: VecDeque::new(),
+            reads_channel: false,
             creates: Meter::default(),
             sends: Meter::default(),
             subscribes: Meter::default(),
@@ -56,6 +67,11 @@ impl Connection {
             forwards: Meter::default(),
             forwarding: 0,
         }
+    }
+
+    /// Mailboxes and channels that it reads, or has asked to.
+    pub(crate) fn reading_or_asked(&self) -> usize {
+        self.mailboxes.len() + self.channels.len() + self.subscribing
     }
 }
 
@@ -128,6 +144,12 @@ impl Window {
     pub(crate) const fn remove(&mut self, payload_bytes: usize) {
         self.envelopes -= 1;
         self.bytes -= payload_bytes;
+    }
+
+    /// Several are, of so many bytes together.
+    pub(crate) const fn remove_many(&mut self, envelopes: usize, bytes: usize) {
+        self.envelopes -= envelopes;
+        self.bytes -= bytes;
     }
 }
 

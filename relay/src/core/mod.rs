@@ -11,6 +11,7 @@
 //! in that order. An outcome is handed in only when it is durable, so that no answer can claim more than the disk holds.
 
 mod admission;
+pub(crate) mod channel;
 mod connection;
 mod delivery;
 mod host;
@@ -23,10 +24,11 @@ mod transit;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use bytes::Bytes;
 use rand_core::CryptoRng;
 use sotto_outer::{
     Answer, BundleId, CapabilityHash, ClientFrame, Command, ConnectionNonce, Forward, Forwarded, Limits, MailboxKind,
-    ReceiveId, RefusedReason, RelayFrame, Terms, limits,
+    ReceiveId, RefusedReason, RelayFrame, Terms, VerifyKey, limits,
 };
 
 pub use admission::{Admission, Pressure, Shed};
@@ -42,7 +44,10 @@ pub use transit::Transit;
 use crate::{
     access::Identity,
     command,
-    storage::{Op, Outcome, Quota},
+    storage::{
+        Op, Outcome, Quota,
+        channel::{ChannelOp, ChannelOutcome, ChannelQuota},
+    },
     time::Timestamp,
 };
 
@@ -93,6 +98,13 @@ pub enum Output {
     Reply(Conn, RelayFrame),
     /// Ask another relay; hand what it says back with this ticket.
     Forward(Ticket, Forward),
+    /// Send one encoded frame to many. To each connection they go in the order in which they came out.
+    Broadcast {
+        /// Each once.
+        readers: Vec<Conn>,
+        /// A [`RelayFrame::Entry`].
+        frame: Bytes,
+    },
     /// Tell other nodes that something was stored for a mailbox that nobody reads here. A hint: it may be lost.
     Wake(Tag),
     /// Answer the host.
@@ -155,6 +167,8 @@ pub struct Config {
     pub forwards: bool,
     /// Forwards of a connection.
     pub forward_rate: Rate,
+    /// What a channel may hold.
+    pub channel_quota: ChannelQuota,
     /// When load is shed.
     pub admission: Admission,
     /// Payload bytes on their way to all readers; beyond them a reader gets one envelope of the largest size at a time.
@@ -188,6 +202,7 @@ impl Default for Config {
             },
             forwards: true,
             forward_rate: Rate { burst: 128, interval_millis: 50 },
+            channel_quota: ChannelQuota::default(),
             admission: Admission::default(),
             transit_bytes_max: 256 * 1024 * 1024,
             toll: Toll::NONE,
@@ -225,6 +240,8 @@ pub struct Core {
     pub(crate) pairs: Rates<BundleId>,
     send_rush: toll::Rush,
     fetch_rush: toll::Rush,
+    pub(crate) channels: channel::Channels,
+    pub(crate) appends: Rates<VerifyKey>,
     tags: BTreeMap<Tag, ReceiveId>,
     awaiting: BTreeMap<Ticket, Awaiting>,
     awaiting_bytes: usize,
@@ -234,6 +251,7 @@ pub struct Core {
     pub(crate) transit: Transit,
     pressure: Pressure,
     shed: Shed,
+    sweeping_channels: bool,
 }
 
 /// Who is to be answered: one request of one connection.
@@ -246,7 +264,7 @@ pub(crate) struct Asker {
 /// What an outcome of storage is waited for with.
 #[derive(Debug)]
 pub(crate) enum Awaiting {
-    /// `create`, and `rotate`, `delete` or `publish` once they are checked.
+    /// `create` of a mailbox or channel, and `rotate`, `delete` or `publish` once they are checked.
     Done(Asker),
     Send(command::send::Awaiting),
     Ephemeral(command::send::Awaiting),
@@ -259,7 +277,14 @@ pub(crate) enum Awaiting {
     Fetch(command::fetch::Awaiting),
     Block(command::block::Awaiting),
     Next(subscription::Reader),
+    Writer(command::channel_append::AwaitingKey),
+    Append(command::channel_append::Awaiting),
+    ChannelRead(Asker),
+    Listener(command::channel_subscribe::Awaiting),
+    Closer(command::channel_close::Awaiting),
+    Page(channel::Page),
     Sweep,
+    ChannelSweep,
 }
 
 /// One call of [`Core::handle`]: what it may use, and what has come out so far.
@@ -283,6 +308,10 @@ impl Turn<'_> {
         self.outputs.push(Output::Reply(conn, frame));
     }
 
+    pub(crate) fn broadcast(&mut self, readers: Vec<Conn>, frame: Bytes) {
+        self.outputs.push(Output::Broadcast { readers, frame });
+    }
+
     pub(crate) fn wake(&mut self, tag: Tag) {
         self.outputs.push(Output::Wake(tag));
     }
@@ -301,6 +330,8 @@ impl Core {
             pairs: Rates::new(),
             send_rush: toll::Rush::NONE,
             fetch_rush: toll::Rush::NONE,
+            channels: channel::Channels::new(),
+            appends: Rates::new(),
             tags: BTreeMap::new(),
             awaiting: BTreeMap::new(),
             awaiting_bytes: 0,
@@ -310,6 +341,7 @@ impl Core {
             transit,
             pressure: Pressure::NONE,
             shed: Shed::NONE,
+            sweeping_channels: false,
         }
     }
 
@@ -412,6 +444,12 @@ impl Core {
             Command::Publish(publish) => command::publish::handle(self, turn, asker, publish),
             Command::Fetch(fetch) => command::fetch::handle(self, turn, asker, &fetch),
             Command::Forward(forward) => command::forward::handle(self, turn, asker, forward),
+            Command::CreateChannel(create) => command::channel_create::handle(self, turn, asker, create),
+            Command::Append(append) => command::channel_append::append(self, turn, asker, append),
+            Command::Advance(advance) => command::channel_append::advance(self, turn, asker, advance),
+            Command::ReadChannel(read) => command::channel_read::handle(self, turn, asker, &read),
+            Command::SubscribeChannel(subscribe) => command::channel_subscribe::handle(self, turn, asker, &subscribe),
+            Command::CloseChannel(close) => command::channel_close::handle(self, turn, asker, &close),
         }
     }
 
@@ -428,6 +466,7 @@ impl Core {
             self.tags.remove(&self.config.tag(mailbox));
             self.subscriptions.remove(mailbox);
         }
+        self.forget_listener(conn, &connection.channels);
     }
 
     fn stored(&mut self, turn: &mut Turn<'_>, ticket: Ticket, outcome: Outcome) {
@@ -446,17 +485,29 @@ impl Core {
             Awaiting::Fetch(awaiting) => command::fetch::stored(self, turn, awaiting, outcome),
             Awaiting::Block(awaiting) => command::block::stored(self, turn, awaiting, outcome),
             Awaiting::Next(awaiting) => self.read(turn, ticket, awaiting, outcome),
+            Awaiting::Writer(awaiting) => command::channel_append::key_known(self, turn, awaiting, &outcome),
+            Awaiting::Append(awaiting) => command::channel_append::stored(self, turn, awaiting, &outcome),
+            Awaiting::ChannelRead(asker) => command::channel_read::stored(self, turn, asker, outcome),
+            Awaiting::Listener(awaiting) => command::channel_subscribe::admitted(self, turn, awaiting, &outcome),
+            Awaiting::Closer(awaiting) => command::channel_close::owner_known(self, turn, awaiting, &outcome),
+            Awaiting::Page(page) => self.page_read(turn, page, outcome),
             Awaiting::Sweep => self.swept(turn, &outcome),
+            Awaiting::ChannelSweep => self.channels_swept(turn, &outcome),
         }
     }
 
     fn tick(&mut self, turn: &mut Turn<'_>) {
         self.sends.forget_idle(turn.now);
         self.pairs.forget_idle(turn.now);
+        self.appends.forget_idle(turn.now);
         if !self.sweeping {
             self.sweep(turn);
         }
+        if !self.sweeping_channels {
+            self.sweep_channels(turn);
+        }
         self.refill_all(turn);
+        self.read_pages(turn);
     }
 
     fn sweep(&mut self, turn: &mut Turn<'_>) {
@@ -469,6 +520,20 @@ impl Core {
         self.sweeping = false;
         if matches!(outcome, Outcome::Expired { more: true, .. }) {
             self.sweep(turn);
+        }
+    }
+
+    fn sweep_channels(&mut self, turn: &mut Turn<'_>) {
+        self.sweeping_channels = true;
+        let lapsed_before = turn.now.day().minus_days(limits::CHANNEL_LAPSE_DAYS);
+        let op = ChannelOp::Expire { now: turn.now, lapsed_before };
+        self.store(turn, Op::Channel(op), Awaiting::ChannelSweep);
+    }
+
+    fn channels_swept(&mut self, turn: &mut Turn<'_>, outcome: &Outcome) {
+        self.sweeping_channels = false;
+        if matches!(outcome, Outcome::Channel(ChannelOutcome::Expired { more: true, .. })) {
+            self.sweep_channels(turn);
         }
     }
 
@@ -488,6 +553,8 @@ impl Awaiting {
     fn bytes(&self) -> usize {
         match self {
             Self::Send(awaiting) | Self::Ephemeral(awaiting) => awaiting.bytes(),
+            Self::Writer(awaiting) => awaiting.bytes(),
+            Self::Append(awaiting) => awaiting.bytes(),
             Self::Done(_)
             | Self::Subscriber(_)
             | Self::Lease(_)
@@ -498,7 +565,12 @@ impl Awaiting {
             | Self::Fetch(_)
             | Self::Block(_)
             | Self::Next(_)
-            | Self::Sweep => 0,
+            | Self::ChannelRead(_)
+            | Self::Listener(_)
+            | Self::Closer(_)
+            | Self::Page(_)
+            | Self::Sweep
+            | Self::ChannelSweep => 0,
         }
     }
 }

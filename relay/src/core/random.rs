@@ -136,7 +136,7 @@ impl Day {
             match frame {
                 RelayFrame::Answer { request, answer } => self.answered(request, &answer),
                 RelayFrame::Deliver(deliver) => self.delivered(conn, deliver.mailbox, deliver.id),
-                RelayFrame::CaughtUp { .. } => {}
+                RelayFrame::CaughtUp { .. } | RelayFrame::Entry(_) => {}
             }
         }
     }

@@ -135,6 +135,7 @@ impl Connected {
                     self.socket.feed(Message::Binary(posted.encode().into())).await?;
                     posted.handed_over();
                 }
+                Outgoing::Shared(shared) => self.socket.feed(Message::Binary(shared.frame.clone())).await?,
                 Outgoing::Close => {
                     self.socket.flush().await?;
                     return Ok(end(close_code::PROTOCOL, "not a frame of this protocol"));

@@ -158,9 +158,9 @@ async fn ask(house: &House, nonce: ConnectionNonce, command: Command) -> Option<
     match told? {
         Outgoing::Frame(posted) => match posted.frame() {
             RelayFrame::Answer { request: _, answer } => Some(answer.clone()),
-            RelayFrame::Deliver(_) | RelayFrame::CaughtUp { .. } => None,
+            RelayFrame::Deliver(_) | RelayFrame::CaughtUp { .. } | RelayFrame::Entry(_) => None,
         },
-        Outgoing::Close => None,
+        Outgoing::Shared(_) | Outgoing::Close => None,
     }
 }
 
@@ -175,6 +175,12 @@ const fn needs_no_connection(command: &Command) -> bool {
         | Command::Rotate(_)
         | Command::Delete(_)
         | Command::Publish(_)
+        | Command::CreateChannel(_)
+        | Command::Append(_)
+        | Command::Advance(_)
+        | Command::ReadChannel(_)
+        | Command::SubscribeChannel(_)
+        | Command::CloseChannel(_)
         | Command::Forward(_) => false,
     }
 }

@@ -5,8 +5,10 @@ use std::{
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    vec,
 };
 
+use bytes::Bytes;
 use nix::sys::statvfs::statvfs;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
@@ -31,6 +33,8 @@ use crate::{
 
 /// Events and outcomes taken at once.
 const TAKE_MAX: usize = 256;
+/// Readers that one entry is handed to before others have their turn.
+const BROADCAST_READERS: usize = 512;
 /// How often the core sweeps, and disk and memory are looked at.
 const TICK_SECS: u64 = 5;
 
@@ -66,6 +70,8 @@ pub(super) struct Watched {
 pub(super) struct Hub {
     core: Core,
     links: HashMap<Conn, Link>,
+    /// What goes to many, in its order; windows bound how much waits.
+    broadcasts: VecDeque<Broadcast>,
     unread: Arc<AllUnread>,
     jobs: mpsc::UnboundedSender<Job>,
     watched: Watched,
@@ -75,6 +81,14 @@ pub(super) struct Hub {
     hops: Arc<Hops>,
     /// Where what other relays say comes in.
     events: mpsc::WeakSender<Event>,
+}
+
+/// A frame, and who is still to get it.
+struct Broadcast {
+    readers: vec::IntoIter<Conn>,
+    frame: Bytes,
+    /// What it counts for each of them.
+    bytes: usize,
 }
 
 /// A connection's other end.
@@ -123,7 +137,19 @@ impl Hub {
     ) -> Self {
         metrics.set_memory_max(watched.memory_bytes_max);
         let (links, hosts) = (HashMap::new(), HashMap::new());
-        let mut hub = Self { core, links, unread, jobs, watched, hosts, next_host: 0, metrics, hops, events };
+        let mut hub = Self {
+            core,
+            links,
+            broadcasts: VecDeque::new(),
+            unread,
+            jobs,
+            watched,
+            hosts,
+            next_host: 0,
+            metrics,
+            hops,
+            events,
+        };
         // Before anybody is let in.
         hub.look_at_memory();
         hub
@@ -154,6 +180,7 @@ impl Hub {
                         return;
                     }
                 }
+                () = std::future::ready(()), if !self.broadcasts.is_empty() => {}
             }
             let now = now();
             for applied in new_outcomes.drain(..) {
@@ -163,6 +190,7 @@ impl Hub {
             for event in new_events.drain(..) {
                 self.event(now, event);
             }
+            self.broadcast_some(now);
             self.metrics.set_gauges(&self.core);
             self.metrics.set_unread(self.unread.bytes());
         }
@@ -216,6 +244,31 @@ impl Hub {
         self.metrics.opened(via);
     }
 
+    /// Hands what goes to many to some of them.
+    fn broadcast_some(&mut self, now: Timestamp) {
+        let Some(broadcast) = self.broadcasts.front_mut() else { return };
+        let (frame, bytes) = (broadcast.frame.clone(), broadcast.bytes);
+        let readers: Vec<_> = broadcast.readers.by_ref().take(BROADCAST_READERS).collect();
+        if broadcast.readers.len() == 0 {
+            self.broadcasts.pop_front();
+        }
+        self.metrics.count_entries(readers.len());
+        for conn in readers {
+            let Some(link) = self.links.get(&conn) else { continue };
+            if link.outbox.post_shared(frame.clone(), bytes).is_err() {
+                let closed = self.let_go(conn);
+                self.input(now, closed, Cause::default());
+            }
+        }
+    }
+
+    /// A connection takes no more.
+    fn let_go(&mut self, conn: Conn) -> Input {
+        self.metrics.count_let_go();
+        self.unlink(conn);
+        Input::Closed(conn)
+    }
+
     fn unlink(&mut self, conn: Conn) {
         if let Some(link) = self.links.remove(&conn) {
             self.metrics.closed(link.via);
@@ -254,14 +307,17 @@ impl Hub {
                 return None;
             }
             Output::Reply(conn, frame) => (conn, self.reply(conn, frame, cause)?),
+            Output::Broadcast { readers, frame } => {
+                let bytes = frame.len().div_ceil(readers.len().max(1));
+                self.broadcasts.push_back(Broadcast { readers: readers.into_iter(), frame, bytes });
+                return None;
+            }
             Output::Close(conn) => (conn, self.links.get(&conn)?.outbox.close()),
         };
         if posted == Ok(()) {
             return None;
         }
-        self.metrics.count_let_go();
-        self.unlink(conn);
-        Some(Input::Closed(conn))
+        Some(self.let_go(conn))
     }
 
     fn reply(&mut self, conn: Conn, frame: RelayFrame, cause: Cause) -> Option<Result<(), TooMuch>> {
@@ -282,7 +338,7 @@ impl Hub {
                 self.metrics.count_delivery(delivery);
                 Some(link.outbox.post(frame, cause.durable_at))
             }
-            RelayFrame::CaughtUp { .. } => Some(link.outbox.post(frame, None)),
+            RelayFrame::CaughtUp { .. } | RelayFrame::Entry(_) => Some(link.outbox.post(frame, None)),
         }
     }
 

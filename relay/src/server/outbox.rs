@@ -11,6 +11,7 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use sotto_outer::RelayFrame;
 use tokio::sync::mpsc;
 
@@ -24,19 +25,34 @@ const SHARE_BYTES: usize = 256 * 1024;
 const EPHEMERAL_BYTES: usize = 1024 * 1024;
 /// What a frame takes beside its payload, about.
 const FRAME_BYTES: usize = 256;
+/// The same, of one that is shared.
+const SHARED_BYTES: usize = 64;
 
 /// Something for a connection.
 pub(super) enum Outgoing {
     Frame(Box<Posted>),
+    /// An encoded one that others get too.
+    Shared(Shared),
     Close,
 }
 
 /// A frame that waits. Its bytes count until it is dropped.
 pub(super) struct Posted {
     frame: RelayFrame,
-    bytes: usize,
     /// When the envelope in it became durable, if it goes straight to its reader.
     durable_at: Option<Instant>,
+    counted: Counted,
+}
+
+/// An encoded frame that waits, here and for others: each counts its part of it.
+pub(super) struct Shared {
+    pub(super) frame: Bytes,
+    _counted: Counted,
+}
+
+/// Bytes that count until this is dropped.
+struct Counted {
+    bytes: usize,
     unread: Arc<Unread>,
 }
 
@@ -90,6 +106,18 @@ impl Outbox {
         self.send(Outgoing::Frame(Box::new(Posted::new(frame, bytes, durable_at, Arc::clone(&self.unread)))))
     }
 
+    /// Posts an encoded frame that goes to others too; `bytes` are this connection's part of it.
+    ///
+    /// # Errors
+    /// [`TooMuch`].
+    pub(super) fn post_shared(&self, frame: Bytes, bytes: usize) -> Result<(), TooMuch> {
+        let bytes = bytes + SHARED_BYTES;
+        if !self.unread.has_room(bytes) {
+            return Err(TooMuch);
+        }
+        self.send(Outgoing::Shared(Shared { frame, _counted: Counted::new(bytes, Arc::clone(&self.unread)) }))
+    }
+
     /// Whether what is never stored may be posted: it is dropped rather than kept for somebody who does not read.
     pub(super) fn takes_ephemeral(&self) -> bool {
         self.unread.bytes.load(Ordering::Relaxed) <= EPHEMERAL_BYTES && self.unread.has_room(EPHEMERAL_BYTES)
@@ -122,9 +150,7 @@ impl Unread {
 
 impl Posted {
     fn new(frame: RelayFrame, bytes: usize, durable_at: Option<Instant>, unread: Arc<Unread>) -> Self {
-        unread.bytes.fetch_add(bytes, Ordering::Relaxed);
-        unread.all.bytes.fetch_add(bytes, Ordering::Relaxed);
-        Self { frame, bytes, durable_at, unread }
+        Self { frame, durable_at, counted: Counted::new(bytes, unread) }
     }
 
     pub(super) const fn is_answer(&self) -> bool {
@@ -143,12 +169,20 @@ impl Posted {
     /// It is on the client's socket, or in the answer to its poll.
     pub(super) fn handed_over(self) {
         if let Some(durable_at) = self.durable_at {
-            self.unread.all.metrics.observe_delivery_lag(durable_at.elapsed());
+            self.counted.unread.all.metrics.observe_delivery_lag(durable_at.elapsed());
         }
     }
 }
 
-impl Drop for Posted {
+impl Counted {
+    fn new(bytes: usize, unread: Arc<Unread>) -> Self {
+        unread.bytes.fetch_add(bytes, Ordering::Relaxed);
+        unread.all.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Self { bytes, unread }
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.unread.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         self.unread.all.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -159,6 +193,7 @@ impl Drop for Posted {
 fn frame_bytes(frame: &RelayFrame) -> usize {
     let payload = match frame {
         RelayFrame::Deliver(deliver) => deliver.payload.len(),
+        RelayFrame::Entry(entry) => entry.entry.len(),
         RelayFrame::Answer { .. } | RelayFrame::CaughtUp { .. } => 0,
     };
     payload + FRAME_BYTES

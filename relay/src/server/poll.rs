@@ -340,6 +340,7 @@ impl Session {
                     self.ready.push(posted.encode());
                     posted.handed_over();
                 }
+                Outgoing::Shared(shared) => self.ready.push(shared.frame.to_vec()),
                 Outgoing::Close => {
                     self.ending = Ending::Closed;
                     self.untaken.clear();

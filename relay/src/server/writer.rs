@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Metrics;
 use crate::{
     core::Ticket,
-    storage::{Op, Outcome, Storage},
+    storage::{Op, Outcome, Storage, channel::ChannelOp},
 };
 
 /// Operations of one batch.
@@ -77,7 +77,10 @@ fn payload_bytes(op: &Op) -> usize {
         Op::Send(envelope) => envelope.payload.len(),
         // What is read counts like what is written, so that a batch of reads holds nothing up either.
         Op::Next { bytes_max, .. } => *bytes_max / 16,
-        Op::Create(_)
+        Op::Channel(ChannelOp::Append(entry)) => entry.entry.len(),
+        Op::Channel(ChannelOp::Read { bytes_max, .. }) => *bytes_max / 16,
+        Op::Channel(_)
+        | Op::Create(_)
         | Op::Admit { .. }
         | Op::Owners(_)
         | Op::Lease { .. }

@@ -5,6 +5,7 @@
 //! that cannot be had (disk full, I/O error), the outcome is [`Outcome::Failed`] and the operation left no trace.
 
 pub mod blocked;
+pub mod channel;
 pub mod memory;
 #[cfg(test)]
 mod model;
@@ -15,7 +16,10 @@ use sotto_outer::{
     Bundle, BundleId, CapabilityHash, EnvelopeId, Lease, LeaseOutcome, MailboxKind, OwnerKey, ReceiveId, SendId,
 };
 
-use self::blocked::{Report, ReportedId};
+use self::{
+    blocked::{Report, ReportedId},
+    channel::{ChannelOp, ChannelOutcome},
+};
 use crate::time::{Day, Timestamp};
 
 /// Envelopes, and lapsed mailboxes, that one [`Op::Expire`] removes at most, so that a sweep never holds up a send.
@@ -154,6 +158,8 @@ pub enum Op {
         /// Today.
         day: Day,
     },
+    /// Do something to channels: see there.
+    Channel(ChannelOp),
     /// Remove what has outlived its time, up to [`EXPIRE_ROWS_MAX`] of each sort. [`Outcome::Expired`].
     Expire {
         /// Envelopes that end by now go, and ids to be forgotten by now.
@@ -245,7 +251,7 @@ pub enum Outcome {
     Done,
     /// Missing, or not by this owner or capability.
     Denied,
-    /// The mailbox's quota is used up; nothing was stored.
+    /// The mailbox's or channel's quota is used up; nothing was stored.
     Full,
     /// The envelope is stored.
     Sent {
@@ -281,6 +287,8 @@ pub enum Outcome {
     Bundle(Bundle),
     /// What was suspended or given back.
     Blocked(Vec<Report>),
+    /// What [`Op::Channel`] tells beyond what others do.
+    Channel(ChannelOutcome),
     /// What a sweep removed.
     Expired {
         /// Envelopes whose time was over.

@@ -3,11 +3,14 @@
 use bytes::Bytes;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
-use sotto_outer::{CapabilityHash, EnvelopeId, Lease, MailboxKind, OwnerKey, ReceiveId, SendId};
+use sotto_outer::{CapabilityHash, ChannelId, EnvelopeId, Lease, MailboxKind, OwnerKey, ReceiveId, SendId};
 
 use super::{
-    NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Quota, Seq, Storage, blocked::ReportedId,
-    memory::MemoryStorage, sqlite::SqliteStorage,
+    NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Quota, Seq, Storage,
+    blocked::ReportedId,
+    channel::{ChannelOp, ChannelQuota, GenerationKeys, NewChannel, NewEntry, Reader},
+    memory::MemoryStorage,
+    sqlite::SqliteStorage,
 };
 use crate::time::{Day, Timestamp};
 
@@ -75,8 +78,57 @@ impl Draw {
         }
     }
 
+    /// Keys of a generation follow from its number, mostly.
+    fn keys(&mut self, generation: u32) -> GenerationKeys {
+        let fill = if self.below(8) == 0 { 77 } else { u8::try_from(generation % 200).unwrap() };
+        GenerationKeys { verify_key: [fill; 32].into(), read_hash: [fill; 32].into() }
+    }
+
+    fn generation(&mut self) -> u32 {
+        u32::try_from(self.below(6)).unwrap()
+    }
+
+    fn reader(&mut self) -> Reader {
+        let (channel, generation) = (self.fill().into(), self.generation());
+        Reader { channel, generation, shown: self.keys(generation).read_hash }
+    }
+
+    fn channel(&mut self) -> ChannelOp {
+        let channel = ChannelId::from(self.fill());
+        let owner = OwnerKey::from([if self.below(8) == 0 { 77 } else { channel.as_bytes()[0] }; 32]);
+        match self.below(32) {
+            0..=3 => ChannelOp::Create(NewChannel { channel, owner, keys: self.keys(0), day: self.day() }),
+            4..=5 => ChannelOp::Find { channel, generation: self.generation() },
+            6..=19 => {
+                let generation = self.generation();
+                let next = (self.below(6) == 0).then(|| self.keys(generation + 1));
+                ChannelOp::Append(NewEntry {
+                    channel,
+                    generation,
+                    id: [u8::try_from(self.below(200)).unwrap(); 16].into(),
+                    entry: self.payload(),
+                    next,
+                    day: self.day(),
+                    expires_at: self.now.plus_millis(self.below(2 * DAY_MILLIS)),
+                    quota: ChannelQuota { entries_max: 20, bytes_max: 3_000, reserve_entries: 2, reserve_bytes: 500 },
+                })
+            }
+            20..=23 => ChannelOp::Admit { reader: self.reader(), after: self.below(30), day: self.day() },
+            24..=29 => ChannelOp::Read {
+                reader: self.reader(),
+                after: self.below(30),
+                entries_max: 1 + usize::try_from(self.below(8)).unwrap(),
+                bytes_max: usize::try_from(self.below(1_500)).unwrap(),
+                day: self.day(),
+            },
+            30 => ChannelOp::Expire { now: self.now, lapsed_before: self.day().minus_days(3) },
+            _ if self.below(8) == 0 => ChannelOp::Close { channel, owner },
+            _ => ChannelOp::Find { channel, generation: 0 },
+        }
+    }
+
     fn op(&mut self, seen: &[Seq]) -> Op {
-        match self.below(31) {
+        match self.below(46) {
             0..=2 => Op::Create(self.mailbox()),
             3..=12 => {
                 let name = self.fill::<16>();
@@ -133,7 +185,8 @@ impl Draw {
                 Op::Block { ids, blocked: self.below(3) == 0, day: self.day() }
             }
             28..=29 => Op::FetchBundle { bundle: self.fill().into(), take_pair: self.below(3) > 0 },
-            _ => Op::Expire { now: self.now, lapsed_before: self.day().minus_days(3) },
+            30 => Op::Expire { now: self.now, lapsed_before: self.day().minus_days(3) },
+            _ => Op::Channel(self.channel()),
         }
     }
 }

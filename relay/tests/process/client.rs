@@ -158,7 +158,10 @@ impl Client {
         loop {
             match self.receive().await? {
                 RelayFrame::Answer { request, answer } if request == asked => return Ok(answer),
-                RelayFrame::Answer { .. } | RelayFrame::Deliver(_) | RelayFrame::CaughtUp { .. } => {}
+                RelayFrame::Answer { .. }
+                | RelayFrame::Deliver(_)
+                | RelayFrame::CaughtUp { .. }
+                | RelayFrame::Entry(_) => {}
             }
         }
     }

@@ -63,7 +63,7 @@ async fn on_a_full_disk_senders_wait_and_readers_make_room() {
                     reader.request(owner.ack(vec![deliver.id])).await.unwrap();
                 }
                 RelayFrame::Answer { answer, .. } => assert_eq!(answer, Answer::Done, "an ack on a full disk"),
-                RelayFrame::CaughtUp { .. } => break,
+                RelayFrame::CaughtUp { .. } | RelayFrame::Entry(_) => break,
             }
         }
         assert_eq!(got, *stored, "nothing lost, nothing twice, in order");

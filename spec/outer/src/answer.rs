@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::{ConnectionNonce, Forwarded, OwnerSignature, RelayIdentity, Terms};
+use crate::{ConnectionNonce, Entries, Forwarded, OwnerSignature, RelayIdentity, Terms};
 
 /// The outcome of one command.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -17,7 +17,7 @@ pub enum Answer {
     /// Missing, suspended or not yours: one answer for all, in equal work.
     #[n(2)]
     Denied,
-    /// The mailbox's quota is used up.
+    /// The mailbox's or channel's quota is used up.
     #[n(3)]
     Full {
         /// When to try again, in seconds.
@@ -61,6 +61,26 @@ pub enum Answer {
         #[n(0)]
         retry_after_secs: u32,
     },
+    /// To `append` and `advance`: the entry is stored, and durable.
+    #[n(11)]
+    Appended {
+        /// Its number in the channel.
+        #[n(0)]
+        seq: u64,
+    },
+    /// The generation is over.
+    #[n(12)]
+    Stale {
+        /// The current one.
+        #[n(0)]
+        generation: u32,
+    },
+    /// To a read of a channel.
+    #[n(13)]
+    Entries(#[n(0)] Entries),
+    /// The channel is closed.
+    #[n(16)]
+    Closed,
 }
 
 /// Why a command was refused.

@@ -3,8 +3,9 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
-    BundleId, CapabilityHash, ConnectionNonce, EnvelopeId, Forward, Lease, OwnerKey, OwnerSignature, ReceiveId,
-    SendCapability, SendId, ShownToken, work::Proof,
+    Advance, Append, BundleId, CapabilityHash, CloseChannel, ConnectionNonce, CreateChannel, EnvelopeId, Forward,
+    Lease, OwnerKey, OwnerSignature, ReadChannel, ReceiveId, SendCapability, SendId, ShownToken, SubscribeChannel,
+    work::Proof,
 };
 
 /// One operation, with all it needs.
@@ -41,6 +42,24 @@ pub enum Command {
     /// Carry something to another relay.
     #[n(21)]
     Forward(#[n(0)] Forward),
+    /// Make a channel.
+    #[n(15)]
+    CreateChannel(#[n(0)] CreateChannel),
+    /// Store an entry in a channel.
+    #[n(16)]
+    Append(#[n(0)] Append),
+    /// End a channel's generation with an entry, and begin the next.
+    #[n(17)]
+    Advance(#[n(0)] Advance),
+    /// Get entries of a generation.
+    #[n(18)]
+    ReadChannel(#[n(0)] ReadChannel),
+    /// Get the entries of a generation as they come.
+    #[n(19)]
+    SubscribeChannel(#[n(0)] SubscribeChannel),
+    /// Close a channel.
+    #[n(20)]
+    CloseChannel(#[n(0)] CloseChannel),
 }
 
 /// Asks for the relay's proof of identity, version and limits.

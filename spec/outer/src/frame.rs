@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
-    Answer, Command, EnvelopeId, ReceiveId,
+    Answer, ChannelEntry, Command, EnvelopeId, ReceiveId,
     codec::{self, CodecError},
     limits::FRAME_BYTES_MAX,
 };
@@ -43,6 +43,9 @@ pub enum RelayFrame {
         #[n(0)]
         mailbox: ReceiveId,
     },
+    /// An entry of a subscribed channel.
+    #[n(3)]
+    Entry(#[n(0)] ChannelEntry),
 }
 
 /// An envelope on its way to its reader. It stays at the relay until it is acknowledged.

@@ -104,6 +104,6 @@ fixed_bytes!(
     ConnectionNonce, 32
 );
 fixed_bytes!(
-    /// Ed25519 signature (RFC 8032) by an [`OwnerKey`] or a [`RelayIdentity`].
+    /// Ed25519 signature (RFC 8032) by an [`OwnerKey`], a generation's key or a [`RelayIdentity`].
     OwnerSignature, 64
 );

@@ -8,6 +8,12 @@ pub const ROTATE: &[u8] = b"sotto/1 rotate";
 pub const DELETE: &[u8] = b"sotto/1 delete";
 /// An owner publishes bundle parts.
 pub const PUBLISH: &[u8] = b"sotto/1 publish";
+/// A writer appends to a channel.
+pub const APPEND: &[u8] = b"sotto/1 append";
+/// A writer ends a channel's generation.
+pub const ADVANCE: &[u8] = b"sotto/1 advance";
+/// An owner closes a channel.
+pub const CLOSE_CHANNEL: &[u8] = b"sotto/1 close channel";
 /// A relay proves its identity on a connection.
 pub const WELCOME: &[u8] = b"sotto/1 welcome";
 /// Work is shown for what anyone may ask.

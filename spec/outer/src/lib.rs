@@ -22,6 +22,7 @@
 
 mod address;
 mod answer;
+mod channel;
 pub mod codec;
 mod command;
 pub mod forward;
@@ -37,6 +38,10 @@ pub mod work;
 
 pub use address::{AddressError, RelayAddress, Tls};
 pub use answer::{Answer, Bundle, InfoAnswer, LeaseOutcome, Limits, RefusedReason, Subscribed};
+pub use channel::{
+    Advance, Append, ChannelEntry, ChannelId, CloseChannel, CreateChannel, Entries, EntryId, NumberedEntry,
+    ReadCapability, ReadChannel, ReadHash, SubscribeChannel, VerifyKey,
+};
 pub use command::{
     Ack, Command, Create, Delete, Fetch, Info, MailboxKind, Publish, Rotate, Send, Subscribe, Subscription, Target,
 };

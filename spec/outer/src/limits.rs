@@ -66,3 +66,21 @@ pub const FORWARD_RESPONSE_BYTES: usize = 12 + FORWARD_ANSWER_BYTES + 16;
 pub const FORWARD_IN_FLIGHT_MAX: usize = 32;
 /// How far the clock in a forwarded command may be from the relay's, in seconds.
 pub const FORWARD_CLOCK_SECS: u64 = 120;
+/// Largest entry of a channel, in bytes.
+pub const ENTRY_BYTES_MAX: usize = 64 * 1024;
+/// Entries a channel holds.
+pub const CHANNEL_ENTRIES_MAX: u64 = 10_000;
+/// Bytes of entries a channel holds.
+pub const CHANNEL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Entries beyond [`CHANNEL_ENTRIES_MAX`] for those that end a generation alone: who fills a channel cannot stay in it by that.
+pub const CHANNEL_RESERVE_ENTRIES: u64 = 1_000;
+/// Bytes beyond [`CHANNEL_BYTES_MAX`] for the same.
+pub const CHANNEL_RESERVE_BYTES: u64 = 16 * 1024 * 1024;
+/// How long an entry is kept.
+pub const ENTRY_TTL_SECS: u32 = 28 * 86_400;
+/// Days after its last use that a channel lapses.
+pub const CHANNEL_LAPSE_DAYS: u32 = 365;
+/// Entries after which a subscriber confirms, at the latest.
+pub const CHANNEL_CONFIRM_ENTRIES: usize = 64;
+/// Entries in one answer to a read.
+pub const READ_ENTRIES_MAX: u32 = 256;

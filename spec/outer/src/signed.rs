@@ -3,7 +3,8 @@
 //! Who holds keys signs these bytes with Ed25519; who checks uses strict verification (RFC 8032 §5.1.7, no small-order keys).
 
 use crate::{
-    BundleId, CapabilityHash, ConnectionNonce, Lease, Publish, ReceiveId, RelayIdentity, Target, Terms, codec, labels,
+    Advance, Append, BundleId, CapabilityHash, ChannelId, ConnectionNonce, Lease, Publish, ReceiveId, RelayIdentity,
+    Target, Terms, codec, labels,
 };
 
 /// What the owner of a mailbox signs to subscribe: label, relay, connection, mailbox, both leases (an absent one is 17 bytes
@@ -63,6 +64,35 @@ pub fn publish(relay: &RelayIdentity, nonce: &ConnectionNonce, publish: &Publish
     bytes
 }
 
+/// What a writer signs to append: label, relay, channel, generation, id, entry. No connection: an entry may be forwarded, and a
+/// replay is caught by its id. The signature field itself is not read.
+pub fn append(relay: &RelayIdentity, append: &Append) -> Vec<u8> {
+    let Append { channel, generation, id, entry, signature: _ } = append;
+    let mut bytes = lasting_preamble(labels::APPEND, relay, channel, *generation);
+    bytes.extend_from_slice(id.as_bytes());
+    bytes.extend_from_slice(entry);
+    bytes
+}
+
+/// What a writer signs to end a generation: label, relay, channel, generation, id, next verify key, next read hash, entry. The
+/// signature field itself is not read.
+pub fn advance(relay: &RelayIdentity, advance: &Advance) -> Vec<u8> {
+    let Advance { channel, generation, id, entry, next_verify_key, next_read_hash, signature: _ } = advance;
+    let mut bytes = lasting_preamble(labels::ADVANCE, relay, channel, *generation);
+    bytes.extend_from_slice(id.as_bytes());
+    bytes.extend_from_slice(next_verify_key.as_bytes());
+    bytes.extend_from_slice(next_read_hash.as_bytes());
+    bytes.extend_from_slice(entry);
+    bytes
+}
+
+/// What the owner of a channel signs to close it: label, relay, connection, channel.
+pub fn close_channel(relay: &RelayIdentity, nonce: &ConnectionNonce, channel: &ChannelId) -> Vec<u8> {
+    let mut bytes = preamble(labels::CLOSE_CHANNEL, relay, nonce);
+    bytes.extend_from_slice(channel.as_bytes());
+    bytes
+}
+
 /// What a relay signs to prove its identity: label, its identity, its own nonce for the connection, the client's nonce, the TLS
 /// exporter (RFC 9266 `EXPORTER-Channel-Binding`) where it ends TLS itself under a public certificate, else 32 bytes of zero,
 /// where clients reach it ([`crate::RelayAddress::place`]) with its length before it: a client that dialled another place refuses, for
@@ -89,6 +119,17 @@ pub(crate) fn preamble(label: &[u8], relay: &RelayIdentity, nonce: &ConnectionNo
     bytes.extend_from_slice(label);
     bytes.extend_from_slice(relay.as_bytes());
     bytes.extend_from_slice(nonce.as_bytes());
+    bytes
+}
+
+/// Of what is good on any connection.
+fn lasting_preamble(label: &[u8], relay: &RelayIdentity, channel: &ChannelId, generation: u32) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.push(u8::try_from(label.len()).expect("labels are short"));
+    bytes.extend_from_slice(label);
+    bytes.extend_from_slice(relay.as_bytes());
+    bytes.extend_from_slice(channel.as_bytes());
+    bytes.extend_from_slice(&generation.to_be_bytes());
     bytes
 }
 

@@ -18,7 +18,7 @@ pub enum Purpose {
     Send(SendId, EnvelopeId),
     /// To fetch this bundle, once.
     Fetch(BundleId),
-    /// To create this mailbox.
+    /// To create this mailbox, or a channel of this id.
     Create(ReceiveId),
     /// To be given tokens under this key, once.
     Token(TokenKeyId),

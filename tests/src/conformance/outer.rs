@@ -7,10 +7,11 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use sotto_inner::limits::FIRST_MESSAGE_BYTES;
 use sotto_outer::{
-    Ack, AdmissionKind, Answer, Bundle, CapabilityHash, ClientFrame, Command, ConnectionNonce, Create, Delete, Deliver,
-    Fetch, Forward, ForwardKey, Forwarded, Hop, Info, InfoAnswer, LeaseOutcome, Limits, MailboxKind, Poll, PollAnswer,
-    Publish, RefusedReason, RelayAddress, RelayFrame, Rotate, Send, Subscribe, Subscribed, Subscription, Target, Terms,
-    Tls, VERSION, WorkBits, codec,
+    Ack, AdmissionKind, Advance, Answer, Append, Bundle, CapabilityHash, ChannelEntry, ClientFrame, CloseChannel,
+    Command, ConnectionNonce, Create, CreateChannel, Delete, Deliver, Entries, Fetch, Forward, ForwardKey, Forwarded,
+    Hop, Info, InfoAnswer, LeaseOutcome, Limits, MailboxKind, NumberedEntry, Poll, PollAnswer, Publish, ReadChannel,
+    RefusedReason, RelayAddress, RelayFrame, Rotate, Send, Subscribe, SubscribeChannel, Subscribed, Subscription,
+    Target, Terms, Tls, VERSION, WorkBits, codec,
     forward::{ForwardedAnswer, ForwardedCommand},
     limits,
 };
@@ -136,6 +137,21 @@ fn client_frames() -> Vec<(&'static str, Vec<u8>)> {
         signature: [10; 64].into(),
     };
     let forward = |hop| Forward { target: address("relay.example", Tls::Own), hop };
+    let create_channel = CreateChannel {
+        channel: [24; 16].into(),
+        owner: [4; 32].into(),
+        verify_key: [27; 32].into(),
+        read_hash: [28; 32].into(),
+        token: None,
+        proof: None,
+    };
+    let append = Append {
+        channel: [24; 16].into(),
+        generation: 0,
+        id: [25; 16].into(),
+        entry: vec![26; 1_024],
+        signature: [10; 64].into(),
+    };
     let largest = vec![8; limits::PAYLOAD_BYTES_MAX];
     let proof = Some([15; limits::PROOF_BYTES].into());
     let commands = [
@@ -186,6 +202,52 @@ fn client_frames() -> Vec<(&'static str, Vec<u8>)> {
             "forward a sealed command",
             Command::Forward(forward(Hop::Request { sealed: vec![24; limits::FORWARD_REQUEST_BYTES] })),
         ),
+        ("create a channel", Command::CreateChannel(create_channel.clone())),
+        (
+            "create a channel with token and proof",
+            Command::CreateChannel(CreateChannel {
+                token: Some(Box::new([16; limits::TOKEN_BYTES].into())),
+                proof: Some([15; 8].into()),
+                ..create_channel
+            }),
+        ),
+        ("append", Command::Append(append.clone())),
+        ("append the largest entry", Command::Append(Append { entry: vec![26; limits::ENTRY_BYTES_MAX], ..append })),
+        (
+            "advance",
+            Command::Advance(Advance {
+                channel: [24; 16].into(),
+                generation: 1,
+                id: [25; 16].into(),
+                entry: vec![26; 1_024],
+                next_verify_key: [27; 32].into(),
+                next_read_hash: [28; 32].into(),
+                signature: [10; 64].into(),
+            }),
+        ),
+        (
+            "read a channel",
+            Command::ReadChannel(ReadChannel {
+                channel: [24; 16].into(),
+                generation: 1,
+                capability: [29; 32].into(),
+                after: 1 << 40,
+                entries_max: limits::READ_ENTRIES_MAX,
+            }),
+        ),
+        (
+            "subscribe to a channel",
+            Command::SubscribeChannel(SubscribeChannel {
+                channel: [24; 16].into(),
+                generation: 1,
+                capability: [29; 32].into(),
+                after: 0,
+            }),
+        ),
+        (
+            "close a channel",
+            Command::CloseChannel(CloseChannel { channel: [24; 16].into(), signature: [10; 64].into() }),
+        ),
     ];
     commands.map(|(name, command)| (name, ClientFrame { request: 500, command }.encode())).into()
 }
@@ -212,6 +274,7 @@ fn relay_frames() -> Vec<(&'static str, Vec<u8>)> {
     let bundle = Bundle { main: vec![20; limits::BUNDLE_MAIN_BYTES], pair: None, last_resort: None };
     let part = vec![21; limits::BUNDLE_PART_BYTES];
     let key = ForwardKey { week: 3_000, key: [25; limits::FORWARD_KEY_BYTES].into(), signature: [19; 64].into() };
+    let entry = NumberedEntry { seq: 7, id: [25; 16].into(), entry: vec![26; 1_024] };
     let outcomes = vec![LeaseOutcome::Same, LeaseOutcome::Other, LeaseOutcome::Denied];
     let answers = [
         ("info with terms", Answer::Info(InfoAnswer { terms, ..info.clone() })),
@@ -229,6 +292,11 @@ fn relay_frames() -> Vec<(&'static str, Vec<u8>)> {
         ("refused for its order", Answer::Refused { reason: RefusedReason::Order }),
         ("subscribed", Answer::Subscribed(Subscribed { outcomes })),
         ("subscribed to nothing", Answer::Subscribed(Subscribed { outcomes: vec![] })),
+        ("appended", Answer::Appended { seq: 1 }),
+        ("stale", Answer::Stale { generation: 2 }),
+        ("entries", Answer::Entries(Entries { entries: vec![entry], more: true, ended: false })),
+        ("no entries", Answer::Entries(Entries { entries: vec![], more: false, ended: true })),
+        ("closed", Answer::Closed),
         ("bundle with a pair", Answer::Bundle(Bundle { pair: Some(part.clone()), ..bundle.clone() })),
         ("bundle with last resort", Answer::Bundle(Bundle { last_resort: Some(part), ..bundle })),
         ("forwarded key", Answer::Forwarded(Forwarded::Key(key))),
@@ -239,8 +307,20 @@ fn relay_frames() -> Vec<(&'static str, Vec<u8>)> {
         ("unreachable", Answer::Unreachable { retry_after_secs: 60 }),
     ];
     let deliver = Deliver { mailbox: [2; 16].into(), id: [7; 16].into(), payload: vec![8; 1_024] };
-    let others =
-        [("deliver", RelayFrame::Deliver(deliver)), ("caught up", RelayFrame::CaughtUp { mailbox: [2; 16].into() })];
+    let entry = ChannelEntry {
+        channel: [24; 16].into(),
+        generation: 1,
+        seq: 7,
+        id: [25; 16].into(),
+        entry: vec![26; 1_024],
+        ends: false,
+    };
+    let others = [
+        ("deliver", RelayFrame::Deliver(deliver)),
+        ("caught up", RelayFrame::CaughtUp { mailbox: [2; 16].into() }),
+        ("entry", RelayFrame::Entry(entry.clone())),
+        ("entry that ends", RelayFrame::Entry(ChannelEntry { ends: true, ..entry })),
+    ];
     let answers = answers.map(|(name, answer)| (name, RelayFrame::Answer { request: 500, answer }));
     answers.into_iter().chain(others).map(|(name, frame)| (name, frame.encode())).collect()
 }
@@ -294,7 +374,9 @@ pub fn worked_run() -> Vec<(&'static str, usize)> {
         let (_, bytes) = relay_frames().into_iter().find(|(other, _)| *other == name).expect("an example");
         match RelayFrame::decode(&bytes).expect("an example is a frame") {
             RelayFrame::Answer { request: _, answer } => RelayFrame::Answer { request: 1, answer }.encode().len(),
-            other @ (RelayFrame::Deliver(_) | RelayFrame::CaughtUp { .. }) => other.encode().len(),
+            other @ (RelayFrame::Deliver(_) | RelayFrame::CaughtUp { .. } | RelayFrame::Entry(_)) => {
+                other.encode().len()
+            }
         }
     };
     let first_message = match example("send") {

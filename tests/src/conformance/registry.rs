@@ -88,7 +88,7 @@ pub fn constants() -> Vec<(&'static str, Entries, &'static str)> {
     vec![
         (
             "labels.outer",
-            labels!(sotto_outer::labels: SUBSCRIBE ROTATE DELETE PUBLISH WELCOME WORK TOKEN KEY_OF_TOKENS FORWARD_KEY
+            labels!(sotto_outer::labels: SUBSCRIBE ROTATE DELETE PUBLISH APPEND ADVANCE CLOSE_CHANNEL WELCOME WORK TOKEN KEY_OF_TOKENS FORWARD_KEY
                 FORWARD_REQUEST FORWARD_RESPONSE),
             OUTER_LABELS,
         ),
@@ -107,6 +107,8 @@ pub fn constants() -> Vec<(&'static str, Entries, &'static str)> {
                 DELIVERY_WINDOW_ENVELOPES DELIVERY_WINDOW_BYTES ACK_IDS_MAX SUBSCRIBE_MAILBOXES_MAX
                 CONNECTION_MAILBOXES_MAX PUBLISH_PAIRS_MAX BUNDLE_PAIRS_MAX BUNDLE_FETCH_BURST
                 BUNDLE_FETCH_INTERVAL_SECS BUNDLE_MAIN_BYTES BUNDLE_PART_BYTES TOKEN_BYTES PROOF_BYTES HOST_BYTES_MAX
+                ENTRY_BYTES_MAX CHANNEL_ENTRIES_MAX CHANNEL_BYTES_MAX CHANNEL_RESERVE_ENTRIES CHANNEL_RESERVE_BYTES
+                ENTRY_TTL_SECS CHANNEL_LAPSE_DAYS CHANNEL_CONFIRM_ENTRIES READ_ENTRIES_MAX
                 FORWARD_KEY_BYTES FORWARD_COMMAND_BYTES FORWARD_REQUEST_BYTES FORWARD_ANSWER_BYTES FORWARD_RESPONSE_BYTES
                 FORWARD_IN_FLIGHT_MAX FORWARD_CLOCK_SECS),
             OUTER_LIMITS,
@@ -251,7 +253,7 @@ fn relay_frames() -> Vec<RelayFrame> {
 fn answers() -> Vec<Answer> {
     let answer = |frame| match frame {
         RelayFrame::Answer { request: _, answer } => Some(answer),
-        RelayFrame::Deliver(_) | RelayFrame::CaughtUp { .. } => None,
+        RelayFrame::Deliver(_) | RelayFrame::CaughtUp { .. } | RelayFrame::Entry(_) => None,
     };
     relay_frames().into_iter().filter_map(answer).collect()
 }
@@ -272,6 +274,12 @@ fn command_name(command: &Command) -> &'static str {
         Command::Publish(_) => "publish",
         Command::Fetch(_) => "fetch",
         Command::Forward(_) => "forward",
+        Command::CreateChannel(_) => "create_channel",
+        Command::Append(_) => "append",
+        Command::Advance(_) => "advance",
+        Command::ReadChannel(_) => "read_channel",
+        Command::SubscribeChannel(_) => "subscribe_channel",
+        Command::CloseChannel(_) => "close_channel",
     }
 }
 
@@ -280,6 +288,7 @@ fn relay_frame_name(frame: &RelayFrame) -> &'static str {
         RelayFrame::Answer { .. } => "answer",
         RelayFrame::Deliver(_) => "deliver",
         RelayFrame::CaughtUp { .. } => "caught_up",
+        RelayFrame::Entry(_) => "entry",
     }
 }
 
@@ -296,6 +305,10 @@ fn answer_name(answer: &Answer) -> &'static str {
         Answer::Work { bits: _ } => "work",
         Answer::Forwarded(_) => "forwarded",
         Answer::Unreachable { .. } => "unreachable",
+        Answer::Appended { .. } => "appended",
+        Answer::Stale { .. } => "stale",
+        Answer::Entries(_) => "entries",
+        Answer::Closed => "closed",
     }
 }
 

@@ -147,7 +147,7 @@ impl Hostile {
             RelayFrame::Answer { request, answer } => {
                 vec![RelayFrame::Answer { request, answer: self.twist_answer(answer) }].into()
             }
-            RelayFrame::CaughtUp { mailbox: _ } => vec![frame].into(),
+            RelayFrame::CaughtUp { mailbox: _ } | RelayFrame::Entry(_) => vec![frame].into(),
         }
     }
 
@@ -171,6 +171,10 @@ impl Hostile {
             | Answer::Full { retry_after_secs: _ }
             | Answer::Busy { retry_after_secs: _ }
             | Answer::Refused { reason: _ }
+            | Answer::Appended { seq: _ }
+            | Answer::Stale { generation: _ }
+            | Answer::Entries(_)
+            | Answer::Closed
             | Answer::Work { bits: _ }
             | Answer::Forwarded(_)
             | Answer::Unreachable { retry_after_secs: _ } => answer,

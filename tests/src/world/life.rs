@@ -79,6 +79,12 @@ impl World {
             | Command::Delete(_)
             | Command::Publish(_)
             | Command::Fetch(_)
+            | Command::CreateChannel(_)
+            | Command::Append(_)
+            | Command::Advance(_)
+            | Command::ReadChannel(_)
+            | Command::SubscribeChannel(_)
+            | Command::CloseChannel(_)
             | Command::Forward(_) => {}
         }
     }

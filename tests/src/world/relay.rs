@@ -151,6 +151,10 @@ impl Relay {
             match output {
                 Output::Store(ticket, op) => self.waiting.push((ticket, op)),
                 Output::Reply(conn, frame) => wishes.push(Wish::Send(conn, frame)),
+                Output::Broadcast { readers, frame } => {
+                    let frame = RelayFrame::decode(&frame).expect("a relay's frames decode");
+                    wishes.extend(readers.into_iter().map(|conn| Wish::Send(conn, frame.clone())));
+                }
                 Output::Wake(_) | Output::Host(..) => {}
                 // Relays of this world do not reach each other.
                 Output::Forward(ticket, _) => forwards.push(ticket),

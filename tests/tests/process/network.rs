@@ -216,7 +216,7 @@ fn payloads(seen: &Seen) -> Vec<Vec<u8>> {
                 all.extend(bundle.pair);
                 all.extend(bundle.last_resort);
             }
-            RelayFrame::Answer { .. } | RelayFrame::CaughtUp { .. } => {}
+            RelayFrame::Answer { .. } | RelayFrame::CaughtUp { .. } | RelayFrame::Entry(_) => {}
         }
     }
     all

@@ -44,6 +44,7 @@ pub struct Metrics {
     answers: Family<Labels, Counter>,
     command_secs: Family<Label, Histogram, fn() -> Histogram>,
     deliveries: Family<Label, Counter>,
+    entries: Counter,
     delivery_lag_secs: Histogram,
     shed: Family<Label, Counter>,
     let_go: Counter,
@@ -101,6 +102,7 @@ impl Metrics {
             answers: Family::default(),
             command_secs: Family::new_with_constructor(seconds),
             deliveries: Family::default(),
+            entries: Counter::default(),
             delivery_lag_secs: seconds(),
             shed: Family::default(),
             let_go: Counter::default(),
@@ -139,6 +141,7 @@ impl Metrics {
         relay.register("answers", "Answers, by command and kind", self.answers.clone());
         relay.register("command_seconds", "From a request's arrival to its answer", self.command_secs.clone());
         relay.register("deliveries", "Envelopes sent to readers", self.deliveries.clone());
+        relay.register("entries", "Entries of channels sent, for each reader", self.entries.clone());
         let help = "From an envelope being durable to being written to its connected reader";
         relay.register("delivery_lag_seconds", help, self.delivery_lag_secs.clone());
         relay.register("shed", "Work turned away for disk, memory or load", self.shed.clone());
@@ -260,6 +263,10 @@ impl Metrics {
 
     pub(super) fn count_delivery(&self, delivery: Delivery) {
         self.deliveries.get_or_create(&[("kind", words::delivery(delivery))]).inc();
+    }
+
+    pub(super) fn count_entries(&self, readers: usize) {
+        self.entries.inc_by(readers as u64);
     }
 
     pub(super) fn observe_delivery_lag(&self, lag: Duration) {

@@ -25,6 +25,12 @@ pub(super) const WORDS: &[&str] = &[
     "fetch",
     "rotate",
     "forward",
+    "create_channel",
+    "append",
+    "advance",
+    "read_channel",
+    "subscribe_channel",
+    "close_channel",
     // answers
     "done",
     "denied",
@@ -36,6 +42,10 @@ pub(super) const WORDS: &[&str] = &[
     "work",
     "forwarded",
     "unreachable",
+    "appended",
+    "stale",
+    "entries",
+    "closed",
     // transports
     "websocket",
     "long_poll",
@@ -88,6 +98,12 @@ pub(super) const fn command(command: &Command) -> &'static str {
         Command::Fetch(_) => "fetch",
         Command::Rotate(_) => "rotate",
         Command::Forward(_) => "forward",
+        Command::CreateChannel(_) => "create_channel",
+        Command::Append(_) => "append",
+        Command::Advance(_) => "advance",
+        Command::ReadChannel(_) => "read_channel",
+        Command::SubscribeChannel(_) => "subscribe_channel",
+        Command::CloseChannel(_) => "close_channel",
     }
 }
 
@@ -104,5 +120,9 @@ pub(super) const fn answer(answer: &Answer) -> &'static str {
         Answer::Work { bits: _ } => "work",
         Answer::Forwarded(_) => "forwarded",
         Answer::Unreachable { .. } => "unreachable",
+        Answer::Appended { .. } => "appended",
+        Answer::Stale { .. } => "stale",
+        Answer::Entries(_) => "entries",
+        Answer::Closed => "closed",
     }
 }

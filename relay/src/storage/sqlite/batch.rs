@@ -8,7 +8,10 @@ use data_encoding::HEXLOWER;
 use sotto_outer::{CapabilityHash, EnvelopeId, MailboxKind, ReceiveId, SendId};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::memory::{Entry, Key, Memory, millis, timestamp};
+use super::{
+    channels::Pending,
+    memory::{Entry, Key, Memory, millis, timestamp},
+};
 use crate::{
     access,
     storage::{Envelope, NewEnvelope, NewMailbox, Op, Outcome, Seq, owed},
@@ -18,7 +21,7 @@ use crate::{
 pub(super) type Result<T> = core::result::Result<T, sqlx::Error>;
 
 /// Rows of one insert: few sizes, so that few statements are prepared.
-const INSERT_ROWS: [usize; 5] = [128, 32, 8, 2, 1];
+pub(super) const INSERT_ROWS: [usize; 5] = [128, 32, 8, 2, 1];
 
 pub(super) struct Batch<'a> {
     pub(super) connection: &'a mut SqliteConnection,
@@ -27,6 +30,7 @@ pub(super) struct Batch<'a> {
     inserts: Vec<Insert>,
     /// Rows of `envelope` to be deleted.
     pub(super) deletes: Vec<i64>,
+    pub(super) pending: Pending,
 }
 
 /// A row of `envelope` to be written.
@@ -39,12 +43,13 @@ struct Insert {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) const fn new(connection: &'a mut SqliteConnection, memory: &'a mut Memory) -> Self {
-        Self { connection, memory, begun: false, inserts: vec![], deletes: vec![] }
+    pub(super) fn new(connection: &'a mut SqliteConnection, memory: &'a mut Memory) -> Self {
+        Self { connection, memory, begun: false, inserts: vec![], deletes: vec![], pending: Pending::default() }
     }
 
     pub(super) async fn apply<'o>(&mut self, ops: impl Iterator<Item = &'o Op> + Clone) -> Result<Vec<Outcome>> {
         self.look_up(ops.clone()).await?;
+        self.look_up_channels(ops.clone()).await?;
         let mut outcomes = Vec::with_capacity(ops.size_hint().0);
         for op in ops {
             outcomes.push(self.apply_one(op).await?);
@@ -55,6 +60,7 @@ impl<'a> Batch<'a> {
     /// Writes what is gathered and makes it durable. A batch that wrote nothing has nothing to make so.
     pub(super) async fn commit(mut self) -> Result<()> {
         self.flush().await?;
+        self.flush_channels().await?;
         if let Some((forget_at, ids)) = self.memory.acknowledged.row() {
             self.begin().await?;
             let insert = sqlx::query("INSERT INTO acknowledged (forget_at, ids) VALUES (?, ?)");
@@ -84,6 +90,7 @@ impl<'a> Batch<'a> {
             Op::Publish(parts) => self.publish(parts).await,
             Op::FetchBundle { bundle, take_pair } => self.fetch_bundle(bundle, *take_pair).await,
             Op::Block { ids, blocked, day } => self.block(ids, *blocked, *day).await,
+            Op::Channel(op) => self.channel(op).await,
             Op::Expire { now, lapsed_before } => self.expire(*now, *lapsed_before).await,
         }
     }
@@ -118,6 +125,7 @@ impl<'a> Batch<'a> {
                 | Op::Publish(_)
                 | Op::FetchBundle { .. }
                 | Op::Block { .. }
+                | Op::Channel(_)
                 | Op::Expire { .. } => {}
             }
         }

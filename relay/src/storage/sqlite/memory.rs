@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use sotto_outer::{EnvelopeId, ReceiveId, SendId};
 
+use super::channels::Channels;
 use crate::{
     storage::{NewMailbox, blocked::Blocked},
     time::Timestamp,
@@ -27,6 +28,7 @@ pub(super) struct Memory {
     pub(super) mailboxes: Mailboxes,
     pub(super) acknowledged: Acknowledged,
     pub(super) blocked: Blocked,
+    pub(super) channels: Channels,
 }
 
 /// Mailboxes in use, by any of their names.
@@ -73,6 +75,7 @@ impl Memory {
             next_seq,
             mailboxes: Mailboxes::default(),
             acknowledged: Acknowledged::default(),
+            channels: Channels::default(),
             blocked: Blocked::default(),
         }
     }
@@ -97,6 +100,7 @@ impl Memory {
     pub(super) fn forget_uncommitted(&mut self) {
         self.mailboxes = Mailboxes::default();
         self.blocked.forget_uncommitted();
+        self.channels = Channels::default();
         for (key, id, _) in self.acknowledged.uncommitted.drain(..) {
             self.acknowledged.forget_at.remove(&(key, id));
         }
@@ -110,6 +114,7 @@ impl Memory {
             unused.into_iter().for_each(|key| self.mailboxes.remove(key));
         }
         self.mailboxes.batch += 1;
+        self.channels.trim();
     }
 }
 

@@ -7,6 +7,7 @@
 mod batch;
 mod blocked;
 mod bundles;
+mod channels;
 pub(crate) mod count;
 mod mailboxes;
 mod memory;
@@ -25,7 +26,7 @@ use sqlx::{
 use tracing::{info, warn};
 
 use self::{batch::Batch, memory::Memory, reserve::Reserve, upgrade::Plan};
-use super::{Op, Outcome, Storage};
+use super::{Op, Outcome, Storage, channel::ChannelOp};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -155,7 +156,15 @@ impl SqliteStorage {
                 vec![].into_iter()
             }
         };
-        let frees = |op: &Op| matches!(op, Op::Acknowledge { .. } | Op::DeleteMailbox { .. } | Op::Expire { .. });
+        let frees = |op: &Op| {
+            matches!(
+                op,
+                Op::Acknowledge { .. }
+                    | Op::DeleteMailbox { .. }
+                    | Op::Channel(ChannelOp::Expire { .. })
+                    | Op::Expire { .. }
+            )
+        };
         if !self.reserve.is_held() && ops.iter().any(frees) {
             self.take_room_back().await;
         }
@@ -198,6 +207,7 @@ impl Storage for SqliteStorage {
 const fn stores_more(op: &Op) -> bool {
     match op {
         Op::Create(_) | Op::Send(_) | Op::Publish(_) => true,
+        Op::Channel(op) => matches!(op, ChannelOp::Create(_) | ChannelOp::Append(_)),
         Op::Admit { .. }
         | Op::Owners(_)
         | Op::Lease { .. }

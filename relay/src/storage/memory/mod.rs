@@ -3,6 +3,8 @@
 //! [`MemoryStorage::apply`] changes the pending layer, [`MemoryStorage::commit`] makes it durable,
 //! [`MemoryStorage::crash`] drops what is pending. A simulated world uses the three, and the model test holds SQLite to the same outcomes.
 
+mod channels;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
@@ -35,6 +37,7 @@ struct State {
     send_ids: BTreeMap<SendId, ReceiveId>,
     bundles: BTreeMap<BundleId, StoredBundle>,
     blocked: Blocked,
+    channels: channels::Channels,
 }
 
 #[derive(Clone, Debug)]
@@ -96,9 +99,10 @@ impl MemoryStorage {
         self.durable.next_seq = next_seq;
     }
 
-    /// Payloads of all envelopes that are durable, in no order of meaning: what a thief of the disk would find.
+    /// Payloads of all envelopes and entries that are durable, in no order of meaning: what a thief of the disk would find.
     pub fn durable_payloads(&self) -> impl Iterator<Item = &[u8]> {
-        self.durable.mailboxes.values().flat_map(|mailbox| mailbox.envelopes.values()).map(|stored| &stored.payload[..])
+        let envelopes = self.durable.mailboxes.values().flat_map(|mailbox| mailbox.envelopes.values());
+        envelopes.map(|stored| &stored.payload[..]).chain(self.durable.channels.entries())
     }
 }
 
@@ -138,6 +142,7 @@ impl State {
             Op::Block { ids, blocked, day: _ } => {
                 Outcome::Blocked(ids.iter().map(|id| self.block(*id, *blocked)).collect())
             }
+            Op::Channel(op) => self.channels.apply(op, &self.blocked),
             Op::Expire { now, lapsed_before } => self.expire(*now, *lapsed_before),
         }
     }
