@@ -5,6 +5,9 @@ use sotto_outer::limits;
 
 use super::{ConfigError, MIB, error::within, section::Section};
 
+/// The least memory with which a relay is of use.
+const MEMORY_MIB_LEAST: u64 = 64;
+
 /// `[limits]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,6 +35,15 @@ impl Limits {
     }
 }
 
+fn check_memory(mib_max: u64) -> Result<(), ConfigError> {
+    if mib_max == 0 || mib_max >= MEMORY_MIB_LEAST {
+        return Ok(());
+    }
+    // A relay takes some 20 MiB before anybody comes: of less than this it would turn everybody away.
+    let expected = "0, or 64 and more";
+    Err(ConfigError::Value { key: "limits.memory_mib_max", expected, found: mib_max.to_string() })
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -49,20 +61,16 @@ impl Section for Limits {
         &["mailbox_envelopes_max", "contact_envelopes_max", "mailbox_mib_max", "envelope_ttl_days", "memory_mib_max"];
 
     fn check(&self) -> Result<(), ConfigError> {
-        let Self {
-            mailbox_envelopes_max,
-            contact_envelopes_max,
-            mailbox_mib_max,
-            envelope_ttl_days,
-            memory_mib_max: _,
-        } = *self;
+        let Self { mailbox_envelopes_max, contact_envelopes_max, mailbox_mib_max, envelope_ttl_days, memory_mib_max } =
+            *self;
         let envelopes_max = u64::from(limits::MAILBOX_ENVELOPES_MAX);
         within("limits.mailbox_envelopes_max", mailbox_envelopes_max.into(), envelopes_max)?;
         let contact_max = u64::from(limits::CONTACT_MAILBOX_ENVELOPES_MAX);
         within("limits.contact_envelopes_max", contact_envelopes_max.into(), contact_max)?;
         within("limits.mailbox_mib_max", mailbox_mib_max, limits::MAILBOX_BYTES_MAX / MIB)?;
         let ttl_days_max = u64::from(limits::ENVELOPE_TTL_SECS) / 86_400;
-        within("limits.envelope_ttl_days", envelope_ttl_days.into(), ttl_days_max)
+        within("limits.envelope_ttl_days", envelope_ttl_days.into(), ttl_days_max)?;
+        check_memory(memory_mib_max)
     }
 
     fn text(&self) -> String {
@@ -76,7 +84,7 @@ mailbox_mib_max = {mailbox_mib_max}
 # How long an envelope waits for its reader.
 envelope_ttl_days = {envelope_ttl_days}
 # Memory of this process, in MiB, beyond which work is turned away, new mailboxes first. 0: four fifths of what the machine
-# has, or of what its control group may use.
+# has, or of what its control group may use; else 64 or more.
 memory_mib_max = {memory_mib_max}
 "
         )

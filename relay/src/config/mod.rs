@@ -13,6 +13,7 @@ mod metrics;
 mod page;
 mod section;
 mod storage;
+mod telemetry;
 
 use std::net::SocketAddr;
 
@@ -31,7 +32,9 @@ sections! {
     metrics: metrics::Metrics,
     limits: limits::Limits,
     storage: storage::Storage,
-    forward: forward::Forward, page: page::Page,
+    forward: forward::Forward,
+    page: page::Page,
+    telemetry: telemetry::Telemetry,
 }
 
 /// `relay.toml`, checked.
@@ -91,6 +94,7 @@ impl Config {
             page: sections.page.to_settings(),
             forward: sections.forward.settings(),
             forward_keys: Some(dir.path().join("forward.keys")),
+            telemetry: sections.telemetry.to_settings()?,
             ..Settings::plain(endpoint.listen)
         })
     }
@@ -161,6 +165,11 @@ mod tests {
         assert!(refused("[limits]\nenvelope_ttl_days = 22").contains("from 1 to 21"));
         assert!(refused("[limits]\nmailbox_envelopes_max = 0").contains("from 1 to 1000"));
         assert!(refused("[metrics]\nlisten = \"x\"").contains("metrics.listen"));
+        assert!(refused("[limits]\nmemory_mib_max = 63").contains("limits.memory_mib_max"));
+        assert!(Config::parse("[limits]\nmemory_mib_max = 64").is_ok());
+        assert!(refused("[telemetry]\notlp_endpoint = \"http://192.0.2.1\"").contains("telemetry.otlp_endpoint"));
+        assert!(refused("[telemetry]\nsample_ratio = 1.5").contains("telemetry.sample_ratio"));
+        assert!(Config::parse("[telemetry]\notlp_endpoint = \"https://traces.example\"\nsample_ratio = 1.0").is_ok());
         assert!(refused("listen =").contains("relay.toml"));
     }
 

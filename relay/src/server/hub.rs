@@ -22,6 +22,7 @@ use super::{
     Metrics, memory,
     metrics::{Delivery, Via, words},
     outbox::{AllUnread, Outbox, Outgoing, TooMuch},
+    telemetry::{Context as TraceContext, Traced, Traces},
     writer::{Applied, Job},
 };
 use crate::{
@@ -81,6 +82,7 @@ pub(super) struct Hub {
     hops: Arc<Hops>,
     /// Where what other relays say comes in.
     events: mpsc::WeakSender<Event>,
+    traces: Traces,
 }
 
 /// A frame, and who is still to get it.
@@ -100,10 +102,11 @@ struct Link {
 }
 
 /// A request that is being worked on.
-struct Asked {
+pub(super) struct Asked {
     request: u32,
-    command: &'static str,
-    at: Instant,
+    pub(super) command: &'static str,
+    pub(super) at: Instant,
+    pub(super) traced: Option<Box<Traced>>,
 }
 
 /// Why frames leave in one turn of the core.
@@ -111,6 +114,8 @@ struct Asked {
 struct Cause {
     delivery: Option<Delivery>,
     durable_at: Option<Instant>,
+    /// The request it goes back to, if that is traced.
+    traced: Option<TraceContext>,
 }
 
 impl Cause {
@@ -121,7 +126,7 @@ impl Cause {
             _ => Delivery::Waited,
         };
         let durable_at = (delivery == Delivery::Fresh).then_some(applied.at);
-        Self { delivery: Some(delivery), durable_at }
+        Self { delivery: Some(delivery), durable_at, traced: None }
     }
 }
 
@@ -149,10 +154,16 @@ impl Hub {
             metrics,
             hops,
             events,
+            traces: Traces::off(),
         };
         // Before anybody is let in.
         hub.look_at_memory();
         hub
+    }
+
+    /// With traces of some requests.
+    pub(super) fn with_traces(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     pub(super) async fn run(
@@ -184,7 +195,7 @@ impl Hub {
             }
             let now = now();
             for applied in new_outcomes.drain(..) {
-                let cause = Cause::of(&applied);
+                let cause = Cause { traced: self.traces.applied(&applied), ..Cause::of(&applied) };
                 self.input(now, Input::Stored(applied.ticket, applied.outcome), cause);
             }
             for event in new_events.drain(..) {
@@ -201,6 +212,7 @@ impl Hub {
     }
 
     fn event(&mut self, now: Timestamp, event: Event) {
+        let mut cause = Cause::default();
         let input = match event {
             Event::Opened(conn, sender, via) => {
                 self.link(conn, sender, via);
@@ -214,7 +226,9 @@ impl Hub {
             Event::Frame(conn, frame) => {
                 let command = self.metrics.count_command(&frame.command);
                 if let Some(link) = self.links.get_mut(&conn) {
-                    link.asked.push_back(Asked { request: frame.request, command, at: Instant::now() });
+                    let (at, traced) = (Instant::now(), self.traces.begin(&frame.command));
+                    cause.traced = traced.as_ref().map(|it| it.context);
+                    link.asked.push_back(Asked { request: frame.request, command, at, traced });
                 }
                 Input::Frame(conn, frame)
             }
@@ -235,7 +249,7 @@ impl Hub {
                 Input::Host(ticket, command)
             }
         };
-        self.input(now, input, Cause::default());
+        self.input(now, input, cause);
     }
 
     fn link(&mut self, conn: Conn, sender: mpsc::Sender<Outgoing>, via: Via) {
@@ -272,6 +286,9 @@ impl Hub {
     fn unlink(&mut self, conn: Conn) {
         if let Some(link) = self.links.remove(&conn) {
             self.metrics.closed(link.via);
+            for asked in &link.asked {
+                self.traces.ended(asked, words::GONE, link.via);
+            }
         }
     }
 
@@ -289,6 +306,7 @@ impl Hub {
     fn output(&mut self, output: Output, cause: Cause) -> Option<Input> {
         let (conn, posted) = match output {
             Output::Store(ticket, op) => {
+                self.traces.queued(ticket, cause.traced);
                 // The writer ends only after this task has.
                 let _ = self.jobs.send(Job::Apply(ticket, op));
                 return None;
@@ -326,6 +344,9 @@ impl Hub {
             RelayFrame::Answer { request, answer } => {
                 let at = link.asked.iter().position(|asked| asked.request == *request);
                 let asked = at.and_then(|at| link.asked.remove(at));
+                if let Some(asked) = &asked {
+                    self.traces.ended(asked, words::answer(answer), link.via);
+                }
                 let (command, took) = asked.map_or((words::MALFORMED, None), |it| (it.command, Some(it.at.elapsed())));
                 self.metrics.count_answer(command, answer, took);
                 Some(link.outbox.post(frame, None))
@@ -336,7 +357,8 @@ impl Hub {
                     return None;
                 }
                 self.metrics.count_delivery(delivery);
-                Some(link.outbox.post(frame, cause.durable_at))
+                let hand_over = self.traces.hand_over(cause.traced, words::delivery(delivery));
+                Some(link.outbox.post_traced(frame, cause.durable_at, hand_over))
             }
             RelayFrame::CaughtUp { .. } | RelayFrame::Entry(_) => Some(link.outbox.post(frame, None)),
         }

@@ -21,6 +21,7 @@ mod outbox;
 mod page;
 mod poll;
 mod polls;
+mod telemetry;
 mod tls;
 mod writer;
 
@@ -60,12 +61,14 @@ use self::{
     hub::{Event, Watched},
     outbox::AllUnread,
     polls::Polls,
+    telemetry::Traces,
 };
 pub use self::{
     metrics::{AdmittedBy, Blobs, Direction, ForwardError, Forwards, Metrics, Tokens},
     notify::Notify,
     page::PageSettings,
     polls::LongPoll,
+    telemetry::{Collector, TelemetrySettings},
 };
 use crate::{
     access::Identity,
@@ -125,6 +128,8 @@ pub struct Settings {
     pub forward_keys: Option<PathBuf>,
     /// The host's words on the pages that browsers see; absent: there are no pages.
     pub page: Option<PageSettings>,
+    /// Where traces go; absent: there are none.
+    pub telemetry: Option<TelemetrySettings>,
 }
 
 impl Settings {
@@ -143,6 +148,7 @@ impl Settings {
             forward: ForwardSettings::default(),
             forward_keys: None,
             page: None,
+            telemetry: None,
         }
     }
 }
@@ -250,6 +256,7 @@ impl<S: Storage> Relay<S> {
         let watched = Watched { disk: settings.disk, memory_bytes_max };
         let hops = Arc::new(Hops::new(settings.forward));
         let hub = hub::Hub::new(core, ops, watched, unread, Arc::clone(&metrics), hops, events.downgrade());
+        let hub = hub.with_traces(Traces::new(settings.telemetry, &metrics));
         let hub = tokio::spawn(hub.run(events_waiting, outcomes_waiting, draining.clone()));
 
         let inbox = forward::Inbox::new(identity, keys);

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use sotto_outer::RelayFrame;
 use tokio::sync::mpsc;
 
-use super::Metrics;
+use super::{Metrics, telemetry::HandOver};
 
 /// Bytes that may wait for one connection: a window of deliveries, and as much again.
 const CONNECTION_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -41,6 +41,8 @@ pub(super) struct Posted {
     frame: RelayFrame,
     /// When the envelope in it became durable, if it goes straight to its reader.
     durable_at: Option<Instant>,
+    /// For a request that is traced.
+    hand_over: Option<Box<HandOver>>,
     counted: Counted,
 }
 
@@ -99,11 +101,26 @@ impl Outbox {
     /// # Errors
     /// [`TooMuch`]: the connection is to be closed.
     pub(super) fn post(&self, frame: RelayFrame, durable_at: Option<Instant>) -> Result<(), TooMuch> {
+        self.post_traced(frame, durable_at, None)
+    }
+
+    /// Posts a frame, and the span of its being handed over where that is traced.
+    ///
+    /// # Errors
+    /// [`TooMuch`].
+    pub(super) fn post_traced(
+        &self,
+        frame: RelayFrame,
+        durable_at: Option<Instant>,
+        hand_over: Option<Box<HandOver>>,
+    ) -> Result<(), TooMuch> {
         let bytes = frame_bytes(&frame);
         if !self.unread.has_room(bytes) {
             return Err(TooMuch);
         }
-        self.send(Outgoing::Frame(Box::new(Posted::new(frame, bytes, durable_at, Arc::clone(&self.unread)))))
+        let mut posted = Posted::new(frame, bytes, durable_at, Arc::clone(&self.unread));
+        posted.hand_over = hand_over;
+        self.send(Outgoing::Frame(Box::new(posted)))
     }
 
     /// Posts an encoded frame that goes to others too; `bytes` are this connection's part of it.
@@ -150,7 +167,7 @@ impl Unread {
 
 impl Posted {
     fn new(frame: RelayFrame, bytes: usize, durable_at: Option<Instant>, unread: Arc<Unread>) -> Self {
-        Self { frame, durable_at, counted: Counted::new(bytes, unread) }
+        Self { frame, durable_at, hand_over: None, counted: Counted::new(bytes, unread) }
     }
 
     pub(super) const fn is_answer(&self) -> bool {
@@ -167,7 +184,10 @@ impl Posted {
     }
 
     /// It is on the client's socket, or in the answer to its poll.
-    pub(super) fn handed_over(self) {
+    pub(super) fn handed_over(mut self) {
+        if let Some(hand_over) = self.hand_over.take() {
+            hand_over.done();
+        }
         if let Some(durable_at) = self.durable_at {
             self.counted.unread.all.metrics.observe_delivery_lag(durable_at.elapsed());
         }

@@ -27,6 +27,15 @@ pub(super) struct Applied {
     pub(super) ticket: Ticket,
     pub(super) outcome: Outcome,
     pub(super) at: Instant,
+    pub(super) batch: Batch,
+}
+
+/// The batch that an operation was in.
+#[derive(Clone, Copy)]
+pub(super) struct Batch {
+    pub(super) number: u64,
+    pub(super) operations: usize,
+    pub(super) started: Instant,
 }
 
 pub(super) async fn run<S: Storage>(
@@ -35,18 +44,20 @@ pub(super) async fn run<S: Storage>(
     outcomes: mpsc::UnboundedSender<Applied>,
     metrics: Arc<Metrics>,
 ) -> S {
+    let mut number = 0;
     while let Some(first) = waiting.recv().await {
         let (tickets, ops) = gather(first, &mut waiting);
         if ops.is_empty() {
             continue;
         }
-        let (count, started) = (ops.len(), Instant::now());
+        let batch = Batch { number, operations: ops.len(), started: Instant::now() };
+        number += 1;
         let done = storage.apply(ops).await;
         let at = Instant::now();
-        metrics.observe_batch(count, at - started, !done.contains(&Outcome::Failed));
+        metrics.observe_batch(batch.operations, at - batch.started, !done.contains(&Outcome::Failed));
         for (ticket, outcome) in tickets.into_iter().zip(done) {
             // Nobody waits any more where the hub has ended.
-            let _ = outcomes.send(Applied { ticket, outcome, at });
+            let _ = outcomes.send(Applied { ticket, outcome, at, batch });
         }
     }
     storage

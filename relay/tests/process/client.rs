@@ -90,6 +90,20 @@ impl Owner {
         self.key.sign(bytes).to_bytes().into()
     }
 
+    /// All numbers by which a relay could name this mailbox.
+    pub(crate) fn numbers(&self) -> Vec<Vec<u8>> {
+        let capability = self.capability();
+        let hash = Sha256::digest(capability.as_bytes()).to_vec();
+        let owner = self.key.verifying_key().to_bytes().to_vec();
+        vec![
+            self.receive_id().as_bytes().to_vec(),
+            self.send_id().as_bytes().to_vec(),
+            owner,
+            capability.as_bytes().to_vec(),
+            hash,
+        ]
+    }
+
     fn send_id(&self) -> SendId {
         self.name.map(|byte| byte ^ 0xff).into()
     }

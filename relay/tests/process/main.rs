@@ -11,4 +11,5 @@ mod page;
 mod polls;
 mod relay;
 mod story;
+mod telemetry;
 mod watch;

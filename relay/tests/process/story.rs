@@ -102,9 +102,29 @@ async fn logs_and_metrics_name_nobody() {
         .collect();
     names.extend(["abababab", "cdcdcdcd", "127.0.0.1"].map(str::to_owned));
     names.push(dir.path().display().to_string());
+    for value in label_values(&metrics) {
+        assert!(is_word(value), "`{value}` is no word");
+    }
     for name in names {
         assert!(!log.contains(&name) && !metrics.contains(&name), "a name in\n{log}\n{metrics}");
     }
+}
+
+/// The values of all labels of a relay's metrics.
+fn label_values(metrics: &str) -> Vec<&str> {
+    let (_, text) = metrics.split_once("# ").unwrap();
+    let told = text.lines().filter(|line| !line.starts_with('#'));
+    let values: Vec<_> = told.flat_map(|line| line.split('"').skip(1).step_by(2)).collect();
+    assert!(values.len() > 100, "{metrics}");
+    values
+}
+
+/// A word of the relay's own list, its version, or a bound of a histogram.
+pub(crate) fn is_word(value: &str) -> bool {
+    let (_, list) = include_str!("../../src/server/metrics/words.rs").split_once("WORDS: &[&str] = &[").unwrap();
+    let (list, _) = list.split_once("];").unwrap();
+    let is_bound = value == "+Inf" || value.parse::<f64>().is_ok();
+    is_bound || value == env!("CARGO_PKG_VERSION") || list.split('"').skip(1).step_by(2).any(|word| word == value)
 }
 
 fn inspect(data: &std::path::Path) -> serde_json::Value {

@@ -48,6 +48,7 @@ pub struct Metrics {
     delivery_lag_secs: Histogram,
     shed: Family<Label, Counter>,
     let_go: Counter,
+    spans_dropped: Counter,
     awaiting: Gauge,
     awaiting_bytes: Gauge,
     batches: Counter,
@@ -106,6 +107,7 @@ impl Metrics {
             delivery_lag_secs: seconds(),
             shed: Family::default(),
             let_go: Counter::default(),
+            spans_dropped: Counter::default(),
             awaiting: Gauge::default(),
             awaiting_bytes: Gauge::default(),
             batches: Counter::default(),
@@ -146,6 +148,8 @@ impl Metrics {
         relay.register("delivery_lag_seconds", help, self.delivery_lag_secs.clone());
         relay.register("shed", "Work turned away for disk, memory or load", self.shed.clone());
         relay.register("let_go", "Connections closed because they did not read", self.let_go.clone());
+        let help = "Spans of traces that found no place in the queue, or no collector";
+        relay.register("spans_dropped", help, self.spans_dropped.clone());
         relay.register("storage_waiting", "Storage operations on their way", self.awaiting.clone());
         relay.register("storage_waiting_bytes", "Payload bytes on their way to storage", self.awaiting_bytes.clone());
         relay.register("storage_batches", "Batches applied", self.batches.clone());
@@ -236,6 +240,10 @@ impl Metrics {
 
     pub(super) fn count_let_go(&self) {
         self.let_go.inc();
+    }
+
+    pub(super) fn count_spans_dropped(&self, count: usize) {
+        self.spans_dropped.inc_by(count as u64);
     }
 
     pub(super) fn opened(&self, via: Via) {

@@ -8,6 +8,8 @@ use super::{Delivery, Via};
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What stands for the command where bytes were no frame.
 pub(in crate::server) const MALFORMED: &str = "malformed";
+/// What stands in a trace for the answer to a client that is gone.
+pub(in crate::server) const GONE: &str = "gone";
 
 /// The values of all labels.
 #[cfg(test)]
@@ -70,7 +72,7 @@ pub(super) const WORDS: &[&str] = &[
     "invalid",
 ];
 
-pub(super) const fn via(via: Via) -> &'static str {
+pub(in crate::server) const fn via(via: Via) -> &'static str {
     match via {
         Via::WebSocket => "websocket",
         Via::LongPoll => "long_poll",
@@ -78,7 +80,7 @@ pub(super) const fn via(via: Via) -> &'static str {
     }
 }
 
-pub(super) const fn delivery(delivery: Delivery) -> &'static str {
+pub(in crate::server) const fn delivery(delivery: Delivery) -> &'static str {
     match delivery {
         Delivery::Fresh => "fresh",
         Delivery::Waited => "waited",
@@ -107,7 +109,7 @@ pub(super) const fn command(command: &Command) -> &'static str {
     }
 }
 
-pub(super) const fn answer(answer: &Answer) -> &'static str {
+pub(in crate::server) const fn answer(answer: &Answer) -> &'static str {
     match answer {
         Answer::Info(_) => "info",
         Answer::Done => "done",
