@@ -153,12 +153,7 @@ impl HandOver {
     }
 }
 
-/// The number below which this part of all numbers is.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a float becomes the nearest number there is"
-)]
+/// The number below which this part of all numbers is; a float beyond all of them becomes the largest.
 fn below(ratio: f64) -> u64 {
     (ratio * 2_f64.powi(64)) as u64
 }
