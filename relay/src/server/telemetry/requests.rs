@@ -158,10 +158,16 @@ fn below(ratio: f64) -> u64 {
     (ratio * 2_f64.powi(64)) as u64
 }
 
-/// The least bound that the envelope does not exceed.
+/// The least bound that the envelope or entry does not exceed.
 fn bytes_bucket(command: &Command) -> Option<u32> {
-    let Command::Send(send) = command else { return None };
-    BYTES_BUCKETS.into_iter().find(|bound| send.payload.len() <= *bound as usize)
+    let bytes = if let Command::Send(send) = command {
+        send.payload.len()
+    } else if let Command::Append(append) = command {
+        append.entry.len()
+    } else {
+        return None;
+    };
+    BYTES_BUCKETS.into_iter().find(|bound| bytes <= *bound as usize)
 }
 
 #[cfg(test)]
