@@ -274,7 +274,7 @@ fn relay_frames() -> Vec<(&'static str, Vec<u8>)> {
     let bundle = Bundle { main: vec![20; limits::BUNDLE_MAIN_BYTES], pair: None, last_resort: None };
     let part = vec![21; limits::BUNDLE_PART_BYTES];
     let key = ForwardKey { week: 3_000, key: [25; limits::FORWARD_KEY_BYTES].into(), signature: [19; 64].into() };
-    let entry = NumberedEntry { seq: 7, id: [25; 16].into(), entry: vec![26; 1_024] };
+    let entry = NumberedEntry { seq: 7, id: [25; 16].into(), entry: vec![26; 64] };
     let outcomes = vec![LeaseOutcome::Same, LeaseOutcome::Other, LeaseOutcome::Denied];
     let answers = [
         ("info with terms", Answer::Info(InfoAnswer { terms, ..info.clone() })),
