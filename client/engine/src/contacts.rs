@@ -131,6 +131,7 @@ impl Work<'_> {
             | Answer::Stale { generation: _ }
             | Answer::Entries(_)
             | Answer::Closed
+            | Answer::Blob(_)
             | Answer::Forwarded(_)
             | Answer::Unreachable { retry_after_secs: _ }
                 if first =>
@@ -147,6 +148,7 @@ impl Work<'_> {
             | Answer::Stale { generation: _ }
             | Answer::Entries(_)
             | Answer::Closed
+            | Answer::Blob(_)
             | Answer::Forwarded(_)
             | Answer::Unreachable { retry_after_secs: _ } => {
                 return self.ask_again(contact);

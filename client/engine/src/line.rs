@@ -39,9 +39,14 @@ impl Role {
     /// The line that a command leaves on.
     pub(crate) const fn of(command: &Command) -> Self {
         match command {
-            Command::Send(_) | Command::Fetch(_) | Command::Append(_) | Command::Advance(_) | Command::Forward(_) => {
-                Self::Sending
-            }
+            Command::Send(_)
+            | Command::Fetch(_)
+            | Command::Append(_)
+            | Command::Advance(_)
+            | Command::Forward(_)
+            | Command::BlobCreate(_)
+            | Command::BlobCommit(_)
+            | Command::BlobDelete(_) => Self::Sending,
             // `Info` is asked on both; whoever asks names the line.
             Command::Info(_)
             | Command::Create(_)

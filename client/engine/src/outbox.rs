@@ -289,6 +289,7 @@ impl Work<'_> {
                 | Answer::Stale { generation: _ }
                 | Answer::Entries(_)
                 | Answer::Closed
+                | Answer::Blob(_)
                 | Answer::Work { bits: _ }
                 | Answer::Forwarded(_)
                 | Answer::Unreachable { retry_after_secs: _ },

@@ -64,6 +64,7 @@ impl Question {
             | Answer::Stale { generation: _ }
             | Answer::Entries(_)
             | Answer::Closed
+            | Answer::Blob(_)
             | Answer::Work { bits: _ }
             | Answer::Forwarded(_)
             | Answer::Unreachable { retry_after_secs: _ } => Proof::Failed(RelayProblem::WrongIdentity),

@@ -7,8 +7,8 @@ mod work;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 use sotto_outer::{
-    CapabilityHash, ConnectionNonce, OwnerKey, OwnerSignature, ReadCapability, ReadHash, RelayIdentity, SendCapability,
-    Terms, signed,
+    BlobCapability, CapabilityHash, ConnectionNonce, OwnerKey, OwnerSignature, ReadCapability, ReadHash, RelayIdentity,
+    SendCapability, Terms, signed,
 };
 use subtle::ConstantTimeEq;
 
@@ -69,6 +69,11 @@ impl core::fmt::Debug for Identity {
 
 /// What the relay keeps of a capability.
 pub(crate) fn capability_hash(capability: &SendCapability) -> CapabilityHash {
+    CapabilityHash::from(<[u8; 32]>::from(Sha256::digest(capability.as_bytes())))
+}
+
+/// What the relay keeps of a blob's capability.
+pub(crate) fn blob_capability_hash(capability: &BlobCapability) -> CapabilityHash {
     CapabilityHash::from(<[u8; 32]>::from(Sha256::digest(capability.as_bytes())))
 }
 

@@ -255,7 +255,7 @@ impl CliError {
             ) => 1,
             Self::Database(DatabaseError::Unusable(_)) | Self::System(_) | Self::Ended | Self::RollBack(_) => 2,
             Self::Admin(AdminError::Silent(_) | AdminError::System(_)) => 2,
-            Self::Start(StartError::Tls(_) | StartError::ForwardKeys(KeysError::File(_))) => 2,
+            Self::Start(StartError::Tls(_) | StartError::Blobs(_) | StartError::ForwardKeys(KeysError::File(_))) => 2,
             Self::Start(StartError::ForwardKeys(KeysError::Damaged)) => 1,
             Self::Start(StartError::Listen { .. }) => 3,
         }

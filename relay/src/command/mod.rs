@@ -2,6 +2,8 @@
 //! function for the outcome.
 
 pub(crate) mod ack;
+pub(crate) mod blob;
+pub(crate) mod blob_create;
 pub(crate) mod block;
 pub(crate) mod channel_append;
 pub(crate) mod channel_close;
@@ -45,6 +47,7 @@ pub(crate) fn done(outcome: &Outcome) -> Answer {
         | Outcome::Bundle(_)
         | Outcome::Blocked(_)
         | Outcome::Channel(_)
+        | Outcome::Blob(_)
         | Outcome::Expired { .. } => mismatch(outcome),
     }
 }

@@ -243,6 +243,10 @@ impl House {
         self.storage.commit();
     }
 
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
     pub(crate) fn wait_secs(&mut self, secs: u32) {
         self.now = self.now.plus_secs(secs);
     }

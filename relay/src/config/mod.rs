@@ -3,6 +3,7 @@
 //! Each section of the file is a module here: its values, their defaults, their check, and the text that a new file has of
 //! them. A new section is its module and a line in [`Sections`].
 
+mod blobs;
 mod dir;
 mod endpoint;
 mod error;
@@ -35,6 +36,7 @@ sections! {
     forward: forward::Forward,
     page: page::Page,
     telemetry: telemetry::Telemetry,
+    blobs: blobs::Blobs,
 }
 
 /// `relay.toml`, checked.
@@ -88,6 +90,7 @@ impl Config {
             public: endpoint.public()?,
             transport,
             core,
+            blobs: sections.blobs.settings(dir, sections.storage.free_bytes_min())?,
             disk: Some((dir.path().to_owned(), sections.storage.free_bytes_min())),
             database: Some(dir.database()),
             memory_bytes_max: sections.limits.memory_bytes_max(),

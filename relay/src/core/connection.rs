@@ -42,6 +42,7 @@ pub(crate) struct Connection {
     pub(crate) forwards: Meter,
     /// Forwards that other relays have not answered.
     pub(crate) forwarding: usize,
+    pub(crate) blobs: Meter,
 }
 
 impl Connection {
@@ -66,6 +67,7 @@ impl Connection {
             proof_counter: None,
             forwards: Meter::default(),
             forwarding: 0,
+            blobs: Meter::default(),
         }
     }
 

@@ -46,6 +46,7 @@ use crate::{
     command,
     storage::{
         Op, Outcome, Quota,
+        blob::BlobQuota,
         channel::{ChannelOp, ChannelOutcome, ChannelQuota},
     },
     time::Timestamp,
@@ -169,6 +170,10 @@ pub struct Config {
     pub forward_rate: Rate,
     /// What a channel may hold.
     pub channel_quota: ChannelQuota,
+    /// Creations, commits and deletions of blobs by a connection.
+    pub blob_rate: Rate,
+    /// What this relay keeps of blobs; none where it keeps no blobs.
+    pub blobs: Option<BlobQuota>,
     /// When load is shed.
     pub admission: Admission,
     /// Payload bytes on their way to all readers; beyond them a reader gets one envelope of the largest size at a time.
@@ -203,6 +208,8 @@ impl Default for Config {
             forwards: true,
             forward_rate: Rate { burst: 128, interval_millis: 50 },
             channel_quota: ChannelQuota::default(),
+            blob_rate: Rate { burst: 64, interval_millis: 1_000 },
+            blobs: Some(BlobQuota::default()),
             admission: Admission::default(),
             transit_bytes_max: 256 * 1024 * 1024,
             toll: Toll::NONE,
@@ -248,6 +255,7 @@ pub struct Core {
     forwarding: BTreeMap<Ticket, Asker>,
     next_ticket: u64,
     sweeping: bool,
+    pub(crate) sweeping_blobs: bool,
     pub(crate) transit: Transit,
     pressure: Pressure,
     shed: Shed,
@@ -276,6 +284,9 @@ pub(crate) enum Awaiting {
     Delete(command::delete::Awaiting),
     Fetch(command::fetch::Awaiting),
     Block(command::block::Awaiting),
+    /// `blob create` and `blob commit`.
+    BlobState(Asker),
+    BlobSweep,
     Next(subscription::Reader),
     Writer(command::channel_append::AwaitingKey),
     Append(command::channel_append::Awaiting),
@@ -338,6 +349,7 @@ impl Core {
             forwarding: BTreeMap::new(),
             next_ticket: 0,
             sweeping: false,
+            sweeping_blobs: false,
             transit,
             pressure: Pressure::NONE,
             shed: Shed::NONE,
@@ -450,6 +462,9 @@ impl Core {
             Command::ReadChannel(read) => command::channel_read::handle(self, turn, asker, &read),
             Command::SubscribeChannel(subscribe) => command::channel_subscribe::handle(self, turn, asker, &subscribe),
             Command::CloseChannel(close) => command::channel_close::handle(self, turn, asker, &close),
+            Command::BlobCreate(create) => command::blob_create::handle(self, turn, asker, create),
+            Command::BlobCommit(writer) => command::blob::commit(self, turn, asker, &writer),
+            Command::BlobDelete(writer) => command::blob::delete(self, turn, asker, &writer),
         }
     }
 
@@ -493,6 +508,8 @@ impl Core {
             Awaiting::Page(page) => self.page_read(turn, page, outcome),
             Awaiting::Sweep => self.swept(turn, &outcome),
             Awaiting::ChannelSweep => self.channels_swept(turn, &outcome),
+            Awaiting::BlobState(asker) => turn.answer(asker, command::blob::state(outcome)),
+            Awaiting::BlobSweep => command::blob::swept(self, turn, &outcome),
         }
     }
 
@@ -506,6 +523,7 @@ impl Core {
         if !self.sweeping_channels {
             self.sweep_channels(turn);
         }
+        command::blob::sweep(self, turn);
         self.refill_all(turn);
         self.read_pages(turn);
     }
@@ -570,7 +588,9 @@ impl Awaiting {
             | Self::Closer(_)
             | Self::Page(_)
             | Self::Sweep
-            | Self::ChannelSweep => 0,
+            | Self::ChannelSweep
+            | Self::BlobState(_)
+            | Self::BlobSweep => 0,
         }
     }
 }

@@ -181,6 +181,9 @@ const fn needs_no_connection(command: &Command) -> bool {
         | Command::ReadChannel(_)
         | Command::SubscribeChannel(_)
         | Command::CloseChannel(_)
+        | Command::BlobCreate(_)
+        | Command::BlobCommit(_)
+        | Command::BlobDelete(_)
         | Command::Forward(_) => false,
     }
 }

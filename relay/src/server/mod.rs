@@ -10,6 +10,7 @@
 //! turns work away when storage falls behind, and a client that does not read is let go.
 
 mod backlog;
+mod blobs;
 mod connection;
 mod forward;
 mod host;
@@ -57,6 +58,7 @@ use tokio::{
 pub(crate) use self::host::Host;
 pub(crate) use self::page::contact_uri;
 use self::{
+    blobs::BlobTransfers,
     connection::Client,
     hub::{Event, Watched},
     outbox::AllUnread,
@@ -64,6 +66,7 @@ use self::{
     telemetry::Traces,
 };
 pub use self::{
+    blobs::{BlobPlace, BlobSettings},
     metrics::{AdmittedBy, Blobs, Direction, ForwardError, Forwards, Metrics, Tokens},
     notify::Notify,
     page::PageSettings,
@@ -74,13 +77,15 @@ use crate::{
     access::Identity,
     core::{Config, Conn, Core},
     forward::{ForwardKeys, Hops, KeysError, Settings as ForwardSettings},
-    storage::Storage,
+    storage::{Storage, objects::ObjectError},
 };
 
 /// Bytes read from a socket at once. A buffer this small is what keeps a quiet connection small.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Bytes gathered before they are written to a socket.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+/// Bytes of an HTTP request that are read ahead, or of an answer that wait to be written.
+const HTTP_BUFFER_BYTES: usize = 64 * 1024;
 /// Frames from all connections that wait for the core.
 const EVENTS_MAX: usize = 1_024;
 /// How long a client may take to ask for its WebSocket.
@@ -130,6 +135,8 @@ pub struct Settings {
     pub page: Option<PageSettings>,
     /// Where traces go; absent: there are none.
     pub telemetry: Option<TelemetrySettings>,
+    /// Where blobs are kept, if they are.
+    pub blobs: Option<BlobSettings>,
 }
 
 impl Settings {
@@ -148,6 +155,7 @@ impl Settings {
             forward: ForwardSettings::default(),
             forward_keys: None,
             page: None,
+            blobs: None,
             telemetry: None,
         }
     }
@@ -170,6 +178,9 @@ pub enum StartError {
     /// The keys for what comes through other relays.
     #[error("{0}")]
     ForwardKeys(#[from] KeysError),
+    /// The place of the blobs cannot be used.
+    #[error("blobs cannot be kept: {0}; nothing was changed")]
+    Blobs(#[from] ObjectError),
 }
 
 /// A running relay.
@@ -192,6 +203,7 @@ struct House {
     metrics: Arc<Metrics>,
     polls: Polls,
     inbox: forward::Inbox,
+    blobs: Option<Arc<BlobTransfers>>,
 }
 
 /// Where clients reach this relay, as `info` proves it. None where no address can name the host: `config` refuses such a one.
@@ -237,6 +249,9 @@ impl<S: Storage> Relay<S> {
 
         let (ops, ops_waiting) = mpsc::unbounded_channel();
         let (outcomes, outcomes_waiting) = mpsc::unbounded_channel();
+        let blobs =
+            settings.blobs.as_ref().map(|settings| BlobTransfers::open(settings, ops.downgrade())).transpose()?;
+        let blobs = blobs.map(Arc::new);
         let writer = tokio::spawn(writer::run(storage, ops_waiting, outcomes, Arc::clone(&metrics)));
         let (events, events_waiting) = mpsc::channel(EVENTS_MAX);
         let (drain, draining) = watch::channel(false);
@@ -247,7 +262,8 @@ impl<S: Storage> Relay<S> {
         let public = public_address(&settings, &identity, address);
         let pages = pages(&settings, public.as_ref());
         let place = public.as_ref().map(RelayAddress::place).unwrap_or_default();
-        let config = Config { place, transit_bytes_max, ..settings.core };
+        let blob_quota = settings.blobs.as_ref().map(|blobs| blobs.quota);
+        let config = Config { place, blobs: blob_quota, transit_bytes_max, ..settings.core };
         let core = Core::new(config, Arc::clone(&identity));
         let unread = Arc::new(AllUnread::new(2 * transit_bytes_max, Arc::clone(&metrics)));
         if let Some(database) = settings.database {
@@ -260,6 +276,9 @@ impl<S: Storage> Relay<S> {
         let hub = tokio::spawn(hub.run(events_waiting, outcomes_waiting, draining.clone()));
 
         let inbox = forward::Inbox::new(identity, keys);
+        if let Some(blobs) = &blobs {
+            tokio::spawn(blobs::sweep(Arc::clone(blobs), Arc::clone(&metrics), draining.clone()));
+        }
         let (ready, next_conn) = (AtomicBool::new(true), AtomicU64::new(0));
         let house = Arc::new(House {
             events,
@@ -269,6 +288,7 @@ impl<S: Storage> Relay<S> {
             metrics,
             polls: Polls::new(settings.long_poll),
             inbox,
+            blobs,
         });
         let mut servers = vec![Handle::new()];
         serve(listener, router(&house).merge(pages), tls, servers[0].clone());
@@ -358,6 +378,7 @@ fn serve(listener: TcpListener, router: Router, tls: Option<Arc<rustls::ServerCo
         Err(error) => return tracing::error!(kind = %error.kind(), "a port cannot be served"),
     };
     let http = server.http_builder();
+    http.http1().max_buf_size(HTTP_BUFFER_BYTES);
     http.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(HTTP_HEADER_SECS));
     let router = router.fallback(page::nothing_here).method_not_allowed_fallback(page::not_that_way);
     let service = router.into_make_service();
@@ -381,6 +402,7 @@ fn router(house: &Arc<House>) -> Router {
             "/v1/forward",
             get(forward::key).post(forward::command).layer(DefaultBodyLimit::max(FORWARD_REQUEST_BYTES)),
         )
+        .route("/v1/blob", get(blobs::get).head(blobs::head).put(blobs::put))
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
         .with_state(Arc::clone(house))

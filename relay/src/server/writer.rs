@@ -18,8 +18,16 @@ const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Something for the writer.
 pub(super) enum Job {
     Apply(Ticket, Op),
+    /// Somebody asks beside the core, as a transfer of a blob does.
+    Ask(Op, oneshot::Sender<Outcome>),
     /// Somebody asks whether it still works; it answers when it gets there.
     Pulse(oneshot::Sender<()>),
+}
+
+/// Who is told an outcome.
+enum Asker {
+    Core(Ticket),
+    Beside(oneshot::Sender<Outcome>),
 }
 
 /// An operation is done, and durable since then.
@@ -46,7 +54,7 @@ pub(super) async fn run<S: Storage>(
 ) -> S {
     let mut number = 0;
     while let Some(first) = waiting.recv().await {
-        let (tickets, ops) = gather(first, &mut waiting);
+        let (askers, ops) = gather(first, &mut waiting);
         if ops.is_empty() {
             continue;
         }
@@ -55,23 +63,31 @@ pub(super) async fn run<S: Storage>(
         let done = storage.apply(ops).await;
         let at = Instant::now();
         metrics.observe_batch(batch.operations, at - batch.started, !done.contains(&Outcome::Failed));
-        for (ticket, outcome) in tickets.into_iter().zip(done) {
-            // Nobody waits any more where the hub has ended.
-            let _ = outcomes.send(Applied { ticket, outcome, at, batch });
+        for (asker, outcome) in askers.into_iter().zip(done) {
+            // Nobody waits any more where the hub has ended, or a client is gone.
+            match asker {
+                Asker::Core(ticket) => drop(outcomes.send(Applied { ticket, outcome, at, batch })),
+                Asker::Beside(asker) => drop(asker.send(outcome)),
+            }
         }
     }
     storage
 }
 
 /// All that waits, up to the bounds of a batch.
-fn gather(first: Job, waiting: &mut mpsc::UnboundedReceiver<Job>) -> (Vec<Ticket>, Vec<Op>) {
-    let (mut tickets, mut ops, mut bytes) = (vec![], vec![], 0);
+fn gather(first: Job, waiting: &mut mpsc::UnboundedReceiver<Job>) -> (Vec<Asker>, Vec<Op>) {
+    let (mut askers, mut ops, mut bytes) = (vec![], vec![], 0);
     let mut next = Some(first);
     while let Some(job) = next {
         match job {
             Job::Apply(ticket, op) => {
                 bytes += payload_bytes(&op);
-                tickets.push(ticket);
+                askers.push(Asker::Core(ticket));
+                ops.push(op);
+            }
+            Job::Ask(op, asker) => {
+                bytes += payload_bytes(&op);
+                askers.push(Asker::Beside(asker));
                 ops.push(op);
             }
             // Who asked may not wait any more.
@@ -80,7 +96,7 @@ fn gather(first: Job, waiting: &mut mpsc::UnboundedReceiver<Job>) -> (Vec<Ticket
         let is_full = ops.len() >= BATCH_OPS_MAX || bytes >= BATCH_BYTES_MAX;
         next = if is_full { None } else { waiting.try_recv().ok() };
     }
-    (tickets, ops)
+    (askers, ops)
 }
 
 fn payload_bytes(op: &Op) -> usize {
@@ -102,6 +118,7 @@ fn payload_bytes(op: &Op) -> usize {
         | Op::Publish(_)
         | Op::FetchBundle { .. }
         | Op::Block { .. }
+        | Op::Blob(_)
         | Op::Expire { .. } => 0,
     }
 }

@@ -7,7 +7,7 @@
 use std::{collections::HashSet, str::FromStr};
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
-use sotto_outer::{BundleId, ReceiveId, SendId};
+use sotto_outer::{BlobId, BundleId, ReceiveId, SendId};
 
 /// An id that somebody reported. It may name anything here, or nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,6 +115,12 @@ impl From<SendId> for ReportedId {
 
 impl From<BundleId> for ReportedId {
     fn from(id: BundleId) -> Self {
+        Self(*id.as_bytes())
+    }
+}
+
+impl From<BlobId> for ReportedId {
+    fn from(id: BlobId) -> Self {
         Self(*id.as_bytes())
     }
 }

@@ -4,11 +4,13 @@
 //! order. Batches are applied one after another. When `apply` returns, everything that an outcome claims is durable; where
 //! that cannot be had (disk full, I/O error), the outcome is [`Outcome::Failed`] and the operation left no trace.
 
+pub mod blob;
 pub mod blocked;
 pub mod channel;
 pub mod memory;
 #[cfg(test)]
 mod model;
+pub mod objects;
 pub mod sqlite;
 
 use bytes::Bytes;
@@ -17,6 +19,7 @@ use sotto_outer::{
 };
 
 use self::{
+    blob::{BlobOp, BlobOutcome},
     blocked::{Report, ReportedId},
     channel::{ChannelOp, ChannelOutcome},
 };
@@ -167,6 +170,8 @@ pub enum Op {
         /// Mailboxes last used before this day go, with all in them.
         lapsed_before: Day,
     },
+    /// What concerns blobs.
+    Blob(BlobOp),
 }
 
 /// A mailbox to make.
@@ -298,6 +303,8 @@ pub enum Outcome {
         /// Whether another sweep would remove more.
         more: bool,
     },
+    /// To [`Op::Blob`], where it was done.
+    Blob(BlobOutcome),
     /// Nothing was done: the disk is full or faulty. The same operation may succeed later.
     Failed,
 }

@@ -7,6 +7,7 @@ use sotto_outer::{CapabilityHash, ChannelId, EnvelopeId, Lease, MailboxKind, Own
 
 use super::{
     NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Quota, Seq, Storage,
+    blob::{BlobOp, BlobQuota, NewBlob, ObjectKey},
     blocked::ReportedId,
     channel::{ChannelOp, ChannelQuota, GenerationKeys, NewChannel, NewEntry, Reader},
     memory::MemoryStorage,
@@ -22,6 +23,14 @@ const DAY_MILLIS: u64 = 86_400_000;
 struct Draw {
     rng: ChaCha20Rng,
     now: Timestamp,
+    /// Names of objects drawn so far.
+    objects: u64,
+}
+
+fn object(number: u64) -> ObjectKey {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&number.to_be_bytes());
+    ObjectKey(key)
 }
 
 impl Draw {
@@ -127,8 +136,45 @@ impl Draw {
         }
     }
 
+    /// Operations on blobs; a capability is the blob's name, at times another one.
+    fn blob(&mut self) -> BlobOp {
+        let name = self.fill::<16>();
+        let (blob, now) = (name.into(), self.now);
+        let shown: CapabilityHash = if self.below(8) == 0 { self.fill().into() } else { [name[0]; 32].into() };
+        match self.below(12) {
+            0..=2 => {
+                self.objects += 1;
+                BlobOp::Create(NewBlob {
+                    blob,
+                    object: object(self.objects),
+                    bytes: if self.below(8) == 0 { 5_000_000 } else { u64::from(name[0]) * 1_000_000 + 1 },
+                    write_hash: [name[0]; 32].into(),
+                    read_hash: [name[0]; 32].into(),
+                    now,
+                    quota: BlobQuota { blob_bytes_max: 10_000_000, bytes_max: 12_000_000 },
+                })
+            }
+            3..=5 => {
+                let object = object(self.objects.saturating_sub(self.below(8)));
+                let part = u32::try_from(self.below(3)).unwrap();
+                BlobOp::PartStored { object, part }
+            }
+            6 => BlobOp::Write { blob, shown, now },
+            7 => BlobOp::Commit { blob, shown, now, expires_at: now.plus_millis(3 * DAY_MILLIS) },
+            8 => BlobOp::Read { blob, shown, now },
+            9 => BlobOp::Delete { blob, shown, now },
+            10 => BlobOp::Expire { now },
+            _ => match self.below(4) {
+                0 => BlobOp::Gone,
+                1 => BlobOp::Usage,
+                2 => BlobOp::Forget((0..self.below(5)).map(|_| object(self.below(self.objects + 1))).collect()),
+                _ => BlobOp::Known((0..20).map(|_| object(self.below(self.objects + 1))).collect()),
+            },
+        }
+    }
+
     fn op(&mut self, seen: &[Seq]) -> Op {
-        match self.below(46) {
+        match self.below(52) {
             0..=2 => Op::Create(self.mailbox()),
             3..=12 => {
                 let name = self.fill::<16>();
@@ -186,7 +232,8 @@ impl Draw {
             }
             28..=29 => Op::FetchBundle { bundle: self.fill().into(), take_pair: self.below(3) > 0 },
             30 => Op::Expire { now: self.now, lapsed_before: self.day().minus_days(3) },
-            _ => Op::Channel(self.channel()),
+            31..=45 => Op::Channel(self.channel()),
+            _ => Op::Blob(self.blob()),
         }
     }
 }
@@ -196,7 +243,8 @@ async fn sqlite_and_memory_answer_alike() {
     let seed = std::env::var("SEED").ok().and_then(|seed| u64::from_str_radix(&seed, 16).ok());
     let seed = seed.unwrap_or_else(|| rand::rng().next_u64());
     eprintln!("SEED={seed:x}");
-    let mut draw = Draw { rng: ChaCha20Rng::seed_from_u64(seed), now: Timestamp::from_millis(20_000 * DAY_MILLIS) };
+    let mut draw =
+        Draw { rng: ChaCha20Rng::seed_from_u64(seed), now: Timestamp::from_millis(20_000 * DAY_MILLIS), objects: 0 };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("relay.db");
     let (mut sqlite, mut memory) = (SqliteStorage::open(&path).await.unwrap(), MemoryStorage::new());
@@ -229,7 +277,7 @@ async fn sqlite_and_memory_answer_alike() {
 
 #[test]
 fn a_crash_drops_what_is_pending_and_nothing_else() {
-    let mut draw = Draw { rng: ChaCha20Rng::seed_from_u64(1), now: Timestamp::from_millis(DAY_MILLIS) };
+    let mut draw = Draw { rng: ChaCha20Rng::seed_from_u64(1), now: Timestamp::from_millis(DAY_MILLIS), objects: 0 };
     let mut memory = MemoryStorage::new();
     let mailbox = NewMailbox { send_id: [1; 16].into(), receive_id: [1; 16].into(), ..draw.mailbox() };
     let owners = || Op::Owners(vec![Owned::Mailbox([1; 16].into())]);

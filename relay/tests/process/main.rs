@@ -2,6 +2,9 @@
 
 mod admin;
 mod admin_backup;
+mod blobs;
+mod blobs_client;
+mod blobs_s3;
 mod browser;
 mod client;
 mod durability;

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::{ConnectionNonce, Entries, Forwarded, OwnerSignature, RelayIdentity, Terms};
+use crate::{BlobState, ConnectionNonce, Entries, Forwarded, OwnerSignature, RelayIdentity, Terms};
 
 /// The outcome of one command.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -44,6 +44,9 @@ pub enum Answer {
     /// To `fetch`.
     #[n(7)]
     Bundle(#[n(0)] Bundle),
+    /// To `blob create` and `blob commit`.
+    #[n(8)]
+    Blob(#[n(0)] BlobState),
     /// The same, with a proof of work of so many bits.
     #[n(9)]
     Work {

@@ -3,9 +3,9 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
-    Advance, Append, BundleId, CapabilityHash, CloseChannel, ConnectionNonce, CreateChannel, EnvelopeId, Forward,
-    Lease, OwnerKey, OwnerSignature, ReadChannel, ReceiveId, SendCapability, SendId, ShownToken, SubscribeChannel,
-    work::Proof,
+    Advance, Append, BlobCreate, BlobWriter, BundleId, CapabilityHash, CloseChannel, ConnectionNonce, CreateChannel,
+    EnvelopeId, Forward, Lease, OwnerKey, OwnerSignature, ReadChannel, ReceiveId, SendCapability, SendId, ShownToken,
+    SubscribeChannel, work::Proof,
 };
 
 /// One operation, with all it needs.
@@ -39,6 +39,15 @@ pub enum Command {
     /// Get the parts of a bundle that one handshake needs.
     #[n(9)]
     Fetch(#[n(0)] Fetch),
+    /// Make a blob.
+    #[n(10)]
+    BlobCreate(#[n(0)] BlobCreate),
+    /// A blob is whole: from now on it is read, and written no more.
+    #[n(12)]
+    BlobCommit(#[n(0)] BlobWriter),
+    /// Delete a blob.
+    #[n(14)]
+    BlobDelete(#[n(0)] BlobWriter),
     /// Carry something to another relay.
     #[n(21)]
     Forward(#[n(0)] Forward),

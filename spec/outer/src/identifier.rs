@@ -72,6 +72,14 @@ fixed_bytes!(
     BundleId, 16
 );
 fixed_bytes!(
+    /// Names a blob to whoever may write or read it.
+    BlobId, 16
+);
+fixed_bytes!(
+    /// Shown by who writes or reads a blob; the relay keeps the hash of each of the two.
+    BlobCapability, 32
+);
+fixed_bytes!(
     /// Chosen at random by the sender; unique within a mailbox while stored and ten minutes after.
     EnvelopeId, 16
 );
@@ -84,7 +92,7 @@ fixed_bytes!(
     SendCapability, 32
 );
 fixed_bytes!(
-    /// SHA-256 of a [`SendCapability`].
+    /// SHA-256 of a [`SendCapability`] or a [`BlobCapability`].
     CapabilityHash, 32
 );
 fixed_bytes!(

@@ -22,6 +22,7 @@
 
 mod address;
 mod answer;
+pub mod blob;
 mod channel;
 pub mod codec;
 mod command;
@@ -38,6 +39,7 @@ pub mod work;
 
 pub use address::{AddressError, RelayAddress, Tls};
 pub use answer::{Answer, Bundle, InfoAnswer, LeaseOutcome, Limits, RefusedReason, Subscribed};
+pub use blob::{BlobCreate, BlobState, BlobWriter};
 pub use channel::{
     Advance, Append, ChannelEntry, ChannelId, CloseChannel, CreateChannel, Entries, EntryId, NumberedEntry,
     ReadCapability, ReadChannel, ReadHash, SubscribeChannel, VerifyKey,
@@ -48,8 +50,8 @@ pub use command::{
 pub use forward::{Forward, ForwardKey, Forwarded, Hop};
 pub use frame::{ClientFrame, Deliver, RelayFrame};
 pub use identifier::{
-    BundleId, CapabilityHash, ConnectionNonce, EnvelopeId, Lease, OwnerKey, OwnerSignature, PollToken, ReceiveId,
-    RelayIdentity, SendCapability, SendId,
+    BlobCapability, BlobId, BundleId, CapabilityHash, ConnectionNonce, EnvelopeId, Lease, OwnerKey, OwnerSignature,
+    PollToken, ReceiveId, RelayIdentity, SendCapability, SendId,
 };
 pub use poll::{Poll, PollAnswer};
 pub use terms::{AdmissionKind, Terms, WorkBits};

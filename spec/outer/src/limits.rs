@@ -50,6 +50,14 @@ pub const BUNDLE_PART_BYTES: usize = 2_048;
 pub const TOKEN_BYTES: usize = 352;
 /// Bytes of a proof of work.
 pub const PROOF_BYTES: usize = 8;
+/// Largest blob, in bytes: 282 parts.
+pub const BLOB_BYTES_MAX: u64 = 282 * BLOB_PART_BYTES;
+/// Bytes of each part of a blob but the last.
+pub const BLOB_PART_BYTES: u64 = 4 * 1024 * 1024;
+/// How long a blob is kept from its commit on.
+pub const BLOB_TTL_SECS: u32 = 28 * 86_400;
+/// How long the parts of a blob that is not committed are kept from its creation on.
+pub const BLOB_UPLOAD_SECS: u32 = 2 * 86_400;
 /// Longest host name in a relay address, in bytes (RFC 1035 §2.3.4 allows 253; a link of 200 bytes has no room for them).
 pub const HOST_BYTES_MAX: usize = 63;
 /// Exact bytes of a relay's X-Wing key for forwarded commands.

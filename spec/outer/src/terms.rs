@@ -18,6 +18,9 @@ pub struct Terms {
     /// How much work is to be shown at once. It may rise with the load, then the answer `work` says so.
     #[n(2)]
     pub work: WorkBits,
+    /// Bytes of the largest blob that is kept here; absent where none is.
+    #[n(3)]
+    pub blob_bytes_max: Option<u64>,
     /// Whether it carries sealed commands to other relays for its clients.
     #[n(4)]
     pub forwards: bool,

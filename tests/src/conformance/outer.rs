@@ -7,11 +7,11 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use sotto_inner::limits::FIRST_MESSAGE_BYTES;
 use sotto_outer::{
-    Ack, AdmissionKind, Advance, Answer, Append, Bundle, CapabilityHash, ChannelEntry, ClientFrame, CloseChannel,
-    Command, ConnectionNonce, Create, CreateChannel, Delete, Deliver, Entries, Fetch, Forward, ForwardKey, Forwarded,
-    Hop, Info, InfoAnswer, LeaseOutcome, Limits, MailboxKind, NumberedEntry, Poll, PollAnswer, Publish, ReadChannel,
-    RefusedReason, RelayAddress, RelayFrame, Rotate, Send, Subscribe, SubscribeChannel, Subscribed, Subscription,
-    Target, Terms, Tls, VERSION, WorkBits, codec,
+    Ack, AdmissionKind, Advance, Answer, Append, BlobCreate, BlobState, BlobWriter, Bundle, CapabilityHash,
+    ChannelEntry, ClientFrame, CloseChannel, Command, ConnectionNonce, Create, CreateChannel, Delete, Deliver, Entries,
+    Fetch, Forward, ForwardKey, Forwarded, Hop, Info, InfoAnswer, LeaseOutcome, Limits, MailboxKind, NumberedEntry,
+    Poll, PollAnswer, Publish, ReadChannel, RefusedReason, RelayAddress, RelayFrame, Rotate, Send, Subscribe,
+    SubscribeChannel, Subscribed, Subscription, Target, Terms, Tls, VERSION, WorkBits, codec,
     forward::{ForwardedAnswer, ForwardedCommand},
     limits,
 };
@@ -152,6 +152,15 @@ fn client_frames() -> Vec<(&'static str, Vec<u8>)> {
         entry: vec![26; 1_024],
         signature: [10; 64].into(),
     };
+    let blob = BlobCreate {
+        blob: [24; 16].into(),
+        bytes: 1,
+        write_hash: [25; 32].into(),
+        read_hash: [26; 32].into(),
+        token: None,
+        proof: None,
+    };
+    let blob_writer = BlobWriter { blob: [24; 16].into(), capability: [27; 32].into() };
     let largest = vec![8; limits::PAYLOAD_BYTES_MAX];
     let proof = Some([15; limits::PROOF_BYTES].into());
     let commands = [
@@ -248,6 +257,18 @@ fn client_frames() -> Vec<(&'static str, Vec<u8>)> {
             "close a channel",
             Command::CloseChannel(CloseChannel { channel: [24; 16].into(), signature: [10; 64].into() }),
         ),
+        ("blob create", Command::BlobCreate(blob.clone())),
+        (
+            "blob create of the largest, with token and proof",
+            Command::BlobCreate(BlobCreate {
+                bytes: limits::BLOB_BYTES_MAX,
+                token: Some(Box::new([16; limits::TOKEN_BYTES].into())),
+                proof,
+                ..blob
+            }),
+        ),
+        ("blob commit", Command::BlobCommit(blob_writer.clone())),
+        ("blob delete", Command::BlobDelete(blob_writer)),
     ];
     commands.map(|(name, command)| (name, ClientFrame { request: 500, command }.encode())).into()
 }
@@ -270,6 +291,7 @@ fn relay_frames() -> Vec<(&'static str, Vec<u8>)> {
         token_keys: vec![[24; 32].into(), [25; 32].into()],
         work: WorkBits { send: 14, fetch: 14, create: 0 },
         forwards: true,
+        blob_bytes_max: Some(limits::BLOB_BYTES_MAX),
     };
     let bundle = Bundle { main: vec![20; limits::BUNDLE_MAIN_BYTES], pair: None, last_resort: None };
     let part = vec![21; limits::BUNDLE_PART_BYTES];
@@ -290,6 +312,7 @@ fn relay_frames() -> Vec<(&'static str, Vec<u8>)> {
         ("refused for its version", Answer::Refused { reason: RefusedReason::Version }),
         ("refused for a limit", Answer::Refused { reason: RefusedReason::Limit }),
         ("refused for its order", Answer::Refused { reason: RefusedReason::Order }),
+        ("refused for what it does not do", Answer::Refused { reason: RefusedReason::Unavailable }),
         ("subscribed", Answer::Subscribed(Subscribed { outcomes })),
         ("subscribed to nothing", Answer::Subscribed(Subscribed { outcomes: vec![] })),
         ("appended", Answer::Appended { seq: 1 }),
@@ -305,6 +328,8 @@ fn relay_frames() -> Vec<(&'static str, Vec<u8>)> {
             Answer::Forwarded(Forwarded::Response { sealed: vec![26; limits::FORWARD_RESPONSE_BYTES] }),
         ),
         ("unreachable", Answer::Unreachable { retry_after_secs: 60 }),
+        ("blob in part", Answer::Blob(BlobState { held: vec![5; 36], committed: false })),
+        ("blob committed", Answer::Blob(BlobState { held: vec![1], committed: true })),
     ];
     let deliver = Deliver { mailbox: [2; 16].into(), id: [7; 16].into(), payload: vec![8; 1_024] };
     let entry = ChannelEntry {

@@ -109,6 +109,8 @@ pub fn constants() -> Vec<(&'static str, Entries, &'static str)> {
                 BUNDLE_FETCH_INTERVAL_SECS BUNDLE_MAIN_BYTES BUNDLE_PART_BYTES TOKEN_BYTES PROOF_BYTES HOST_BYTES_MAX
                 ENTRY_BYTES_MAX CHANNEL_ENTRIES_MAX CHANNEL_BYTES_MAX CHANNEL_RESERVE_ENTRIES CHANNEL_RESERVE_BYTES
                 ENTRY_TTL_SECS CHANNEL_LAPSE_DAYS CHANNEL_CONFIRM_ENTRIES READ_ENTRIES_MAX
+                BUNDLE_FETCH_INTERVAL_SECS BUNDLE_MAIN_BYTES BUNDLE_PART_BYTES TOKEN_BYTES PROOF_BYTES BLOB_BYTES_MAX
+                BLOB_PART_BYTES BLOB_TTL_SECS BLOB_UPLOAD_SECS HOST_BYTES_MAX
                 FORWARD_KEY_BYTES FORWARD_COMMAND_BYTES FORWARD_REQUEST_BYTES FORWARD_ANSWER_BYTES FORWARD_RESPONSE_BYTES
                 FORWARD_IN_FLIGHT_MAX FORWARD_CLOCK_SECS),
             OUTER_LIMITS,
@@ -280,6 +282,9 @@ fn command_name(command: &Command) -> &'static str {
         Command::ReadChannel(_) => "read_channel",
         Command::SubscribeChannel(_) => "subscribe_channel",
         Command::CloseChannel(_) => "close_channel",
+        Command::BlobCreate(_) => "blob_create",
+        Command::BlobCommit(_) => "blob_commit",
+        Command::BlobDelete(_) => "blob_delete",
     }
 }
 
@@ -309,6 +314,7 @@ fn answer_name(answer: &Answer) -> &'static str {
         Answer::Stale { .. } => "stale",
         Answer::Entries(_) => "entries",
         Answer::Closed => "closed",
+        Answer::Blob(_) => "blob",
     }
 }
 

@@ -177,6 +177,7 @@ impl Hostile {
             | Answer::Closed
             | Answer::Work { bits: _ }
             | Answer::Forwarded(_)
+            | Answer::Blob(_)
             | Answer::Unreachable { retry_after_secs: _ } => answer,
         }
     }

@@ -52,7 +52,14 @@ impl World {
     /// Takes note of what is free to go, whether or not it gets far.
     pub(super) fn observe(&mut self, id: ClientId, effect: &Effect) {
         let Effect::Transmit(line, ClientFrame { request: _, command }) = effect else { return };
-        let others = matches!(command, Command::Send(_) | Command::Fetch(_));
+        let others = matches!(
+            command,
+            Command::Send(_)
+                | Command::Fetch(_)
+                | Command::BlobCreate(_)
+                | Command::BlobCommit(_)
+                | Command::BlobDelete(_)
+        );
         assert!(
             matches!(command, Command::Info(_)) || others == (line.role == Role::Sending),
             "{command:?} left on a line for {:?}",
@@ -85,6 +92,9 @@ impl World {
             | Command::ReadChannel(_)
             | Command::SubscribeChannel(_)
             | Command::CloseChannel(_)
+            | Command::BlobCreate(_)
+            | Command::BlobCommit(_)
+            | Command::BlobDelete(_)
             | Command::Forward(_) => {}
         }
     }

@@ -205,6 +205,9 @@ fn payloads(seen: &Seen) -> Vec<Vec<u8>> {
             | Command::Rotate(_)
             | Command::Delete(_)
             | Command::Fetch(_)
+            | Command::BlobCreate(_)
+            | Command::BlobCommit(_)
+            | Command::BlobDelete(_)
             | Command::Forward(_) => {}
         }
     }

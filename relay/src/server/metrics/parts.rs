@@ -113,6 +113,7 @@ pub struct Blobs {
     bytes: Gauge,
     parts: Family<Label, Counter>,
     part_bytes: Family<Label, Counter>,
+    refused: Family<Label, Counter>,
 }
 
 /// Admission tokens.
@@ -164,6 +165,7 @@ impl Blobs {
         relay.register("blob_bytes", "Their bytes", self.bytes.clone());
         relay.register("blob_parts", "Parts of blobs that went up or down", self.parts.clone());
         relay.register("blob_part_bytes", "Bytes of these parts", self.part_bytes.clone());
+        relay.register("blob_refused", "Parts and ranges that were not moved, by reason", self.refused.clone());
     }
 
     /// So much is kept.
@@ -177,6 +179,11 @@ impl Blobs {
         let direction = direction.word();
         self.parts.get_or_create(&[("direction", direction)]).inc();
         self.part_bytes.get_or_create(&[("direction", direction)]).inc_by(bytes as u64);
+    }
+
+    /// One was not moved; the reason is a word.
+    pub(in crate::server) fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&[("reason", reason)]).inc();
     }
 }
 
@@ -219,6 +226,7 @@ mod tests {
         pub(in super::super) fn for_a_test(&self) {
             self.set_kept(1, 2);
             Direction::ALL.into_iter().for_each(|direction| self.part(direction, 3));
+            self.refused("slow");
         }
     }
 

@@ -33,6 +33,9 @@ pub(super) const WORDS: &[&str] = &[
     "read_channel",
     "subscribe_channel",
     "close_channel",
+    "blob_create",
+    "blob_commit",
+    "blob_delete",
     // answers
     "done",
     "denied",
@@ -48,6 +51,7 @@ pub(super) const WORDS: &[&str] = &[
     "stale",
     "entries",
     "closed",
+    "blob",
     // transports
     "websocket",
     "long_poll",
@@ -63,6 +67,12 @@ pub(super) const WORDS: &[&str] = &[
     "protocol",
     "repeated",
     // blobs, tokens
+    "committed",
+    "range",
+    "slow",
+    "missing",
+    "length",
+    "unavailable",
     "up",
     "down",
     "open",
@@ -98,6 +108,9 @@ pub(super) const fn command(command: &Command) -> &'static str {
         Command::Delete(_) => "delete",
         Command::Publish(_) => "publish",
         Command::Fetch(_) => "fetch",
+        Command::BlobCreate(_) => "blob_create",
+        Command::BlobCommit(_) => "blob_commit",
+        Command::BlobDelete(_) => "blob_delete",
         Command::Rotate(_) => "rotate",
         Command::Forward(_) => "forward",
         Command::CreateChannel(_) => "create_channel",
@@ -126,5 +139,6 @@ pub(in crate::server) const fn answer(answer: &Answer) -> &'static str {
         Answer::Stale { .. } => "stale",
         Answer::Entries(_) => "entries",
         Answer::Closed => "closed",
+        Answer::Blob(_) => "blob",
     }
 }

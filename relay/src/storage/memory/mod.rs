@@ -3,6 +3,7 @@
 //! [`MemoryStorage::apply`] changes the pending layer, [`MemoryStorage::commit`] makes it durable,
 //! [`MemoryStorage::crash`] drops what is pending. A simulated world uses the three, and the model test holds SQLite to the same outcomes.
 
+mod blobs;
 mod channels;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use sotto_outer::{Bundle, BundleId, CapabilityHash, EnvelopeId, Lease, LeaseOutcome, OwnerKey, ReceiveId, SendId};
 
+use self::blobs::Blobs;
 use super::{
     EXPIRE_ROWS_MAX, Envelope, NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Seq, Storage,
     blocked::{Blocked, Named, Report, ReportedId},
@@ -37,6 +39,7 @@ struct State {
     send_ids: BTreeMap<SendId, ReceiveId>,
     bundles: BTreeMap<BundleId, StoredBundle>,
     blocked: Blocked,
+    blobs: Blobs,
     channels: channels::Channels,
 }
 
@@ -144,6 +147,7 @@ impl State {
             }
             Op::Channel(op) => self.channels.apply(op, &self.blocked),
             Op::Expire { now, lapsed_before } => self.expire(*now, *lapsed_before),
+            Op::Blob(op) => self.blobs.apply(op, &self.blocked),
         }
     }
 

@@ -92,6 +92,7 @@ impl<'a> Batch<'a> {
             Op::Block { ids, blocked, day } => self.block(ids, *blocked, *day).await,
             Op::Channel(op) => self.channel(op).await,
             Op::Expire { now, lapsed_before } => self.expire(*now, *lapsed_before).await,
+            Op::Blob(op) => self.blob(op).await,
         }
     }
 
@@ -126,6 +127,7 @@ impl<'a> Batch<'a> {
                 | Op::FetchBundle { .. }
                 | Op::Block { .. }
                 | Op::Channel(_)
+                | Op::Blob(_)
                 | Op::Expire { .. } => {}
             }
         }

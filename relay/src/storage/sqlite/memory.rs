@@ -29,6 +29,8 @@ pub(super) struct Memory {
     pub(super) acknowledged: Acknowledged,
     pub(super) blocked: Blocked,
     pub(super) channels: Channels,
+    /// What all blobs use of the quota, once it was counted.
+    pub(super) blob_bytes: Option<u64>,
 }
 
 /// Mailboxes in use, by any of their names.
@@ -77,6 +79,7 @@ impl Memory {
             acknowledged: Acknowledged::default(),
             channels: Channels::default(),
             blocked: Blocked::default(),
+            blob_bytes: None,
         }
     }
 
@@ -101,6 +104,7 @@ impl Memory {
         self.mailboxes = Mailboxes::default();
         self.blocked.forget_uncommitted();
         self.channels = Channels::default();
+        self.blob_bytes = None;
         for (key, id, _) in self.acknowledged.uncommitted.drain(..) {
             self.acknowledged.forget_at.remove(&(key, id));
         }

@@ -5,6 +5,7 @@
 //! multi-row, for each one is a trip to SQLite's thread.
 
 mod batch;
+mod blobs;
 mod blocked;
 mod bundles;
 mod channels;
@@ -26,7 +27,7 @@ use sqlx::{
 use tracing::{info, warn};
 
 use self::{batch::Batch, memory::Memory, reserve::Reserve, upgrade::Plan};
-use super::{Op, Outcome, Storage, channel::ChannelOp};
+use super::{Op, Outcome, Storage, blob::BlobOp, channel::ChannelOp};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -220,6 +221,7 @@ const fn stores_more(op: &Op) -> bool {
         // A few bytes by the host's own hand, who may be after whoever fills the disk.
         | Op::Block { .. }
         | Op::Expire { .. } => false,
+        Op::Blob(op) => matches!(op, BlobOp::Create(_) | BlobOp::PartStored { .. } | BlobOp::Commit { .. }),
     }
 }
 
