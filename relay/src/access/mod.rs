@@ -44,9 +44,10 @@ impl Identity {
         place: &[u8],
         client_nonce: &ConnectionNonce,
         nonce: &ConnectionNonce,
+        exporter: Option<&[u8; 32]>,
         terms: &Terms,
     ) -> OwnerSignature {
-        let bytes = signed::welcome(&self.public, place, client_nonce, nonce, None, terms);
+        let bytes = signed::welcome(&self.public, place, client_nonce, nonce, exporter, terms);
         OwnerSignature::from(self.key.sign(&bytes).to_bytes())
     }
 

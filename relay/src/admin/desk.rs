@@ -43,6 +43,10 @@ impl Desk {
             Request::Status => self.status().await,
             Request::Block { ids, blocked } => self.block(ids, *blocked).await,
             Request::Drain => Answer::Done,
+            Request::RotateCert => match self.host.rotate_certificate() {
+                Ok(()) => Answer::Done,
+                Err(error) => refused(&error.to_string()),
+            },
         }
     }
 

@@ -49,6 +49,8 @@ pub(crate) enum Request {
     },
     /// End in order.
     Drain,
+    /// Show clients another certificate.
+    RotateCert,
 }
 
 /// What the host is told.

@@ -33,9 +33,11 @@ machine alone: to try it out, or behind a proxy.";
 const ABOUT_PUBLIC: &str = "\
 How people reach this machine: a name or an address, and the port, as relay.example.org:4433. It is part of the address
 that they are given, so it should stay.";
+/// A name that any way of TLS could have, until the host says theirs.
+const ANY_NAME: &str = "relay.example:443";
 const ABOUT_TLS: &str = "\
-How the port is protected. own: by this relay's own key, which its address pins; no authority, nothing to renew. off: by
-nothing, for a proxy that carries TLS, or an onion service.";
+How the port is protected. own: by this relay's own key, which its address pins; no authority, nothing to renew. acme: by a
+certificate of the public web, for a name. off: by nothing, for loopback, an onion service or a VPN.";
 
 pub(super) async fn init(data: &Path, wishes: Wishes) -> Result<(), CliError> {
     let dir = DataDir::new(data);
@@ -81,8 +83,9 @@ fn ask(mut host: Questions<impl BufRead, impl Write>, wishes: Wishes) -> io::Res
     let offered = if listen.ip().is_unspecified() { None } else { Some("") };
     let tls = match wishes.tls {
         Some(tls) => tls,
-        None => host
-            .ask(ABOUT_TLS, "TLS", Some("own"), |tls| write_config(DEFAULT_LISTEN, "", tls).map(|_| tls.to_owned()))?,
+        None => host.ask(ABOUT_TLS, "TLS", Some("own"), |tls| {
+            write_config(DEFAULT_LISTEN, ANY_NAME, tls).map(|_| tls.to_owned())
+        })?,
     };
     let public = match wishes.public {
         Some(public) => public,

@@ -9,6 +9,7 @@ mod drain;
 mod init;
 mod inspect;
 mod questions;
+mod rotate_cert;
 mod run;
 mod status;
 mod upgrade;
@@ -60,8 +61,9 @@ enum Command {
         /// Host and port as clients reach them, where that is not what `--listen` says
         #[arg(long, value_name = "HOST:PORT")]
         public: Option<String>,
-        /// `own`: a certificate of the relay's own key; `off`: none, as behind a proxy [default: own]
-        #[arg(long, value_name = "own|off")]
+        /// `own`: a certificate of the relay's own key; `acme`: one of the public web, for a name; `off`: none, for
+        /// loopback, an onion service or a VPN [default: own]
+        #[arg(long, value_name = "own|acme|off")]
         tls: Option<String>,
     },
     /// Run the relay until SIGTERM or Ctrl-C
@@ -140,6 +142,14 @@ enum Command {
         /// Return when it has ended
         #[arg(long)]
         wait: bool,
+    },
+    /// Show clients another certificate, without a restart
+    ///
+    /// The relay's own with a new key, what the host's files have now, or one that the authority is asked for.
+    RotateCert {
+        /// The relay's folder
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
     },
     /// Write all that makes this relay this relay into one file; it may be running or not
     ///
@@ -257,6 +267,7 @@ impl CliError {
             Self::Admin(AdminError::Silent(_) | AdminError::System(_)) => 2,
             Self::Start(StartError::Tls(_) | StartError::Blobs(_) | StartError::ForwardKeys(KeysError::File(_))) => 2,
             Self::Start(StartError::ForwardKeys(KeysError::Damaged)) => 1,
+            Self::Start(StartError::Nowhere) => 1,
             Self::Start(StartError::Listen { .. }) => 3,
         }
     }
@@ -295,6 +306,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Unblock { data, ids, json } => runtime.block_on(block::block(&data, &ids, false, json)),
         Command::Blocked { data, json } => runtime.block_on(block::list(&data, json)),
         Command::Drain { data, wait } => runtime.block_on(drain::drain(&data, wait)),
+        Command::RotateCert { data } => runtime.block_on(rotate_cert::rotate_cert(&data)),
         Command::Backup { data, to } => runtime.block_on(backup::backup(&data, &to)),
         Command::Verify { backup } => runtime.block_on(backup::verify(&backup)),
         Command::Restore { backup, data } => runtime.block_on(backup::restore(&backup, &data)),

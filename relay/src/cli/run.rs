@@ -46,7 +46,7 @@ pub(super) async fn run(data: &Path) -> Result<(), CliError> {
     if let Err(error) = &door {
         warn!(kind = %error.kind(), "the admin socket cannot be opened; a host's commands will not reach this relay");
     }
-    let listening = format!("listening on {}\n", relay.address());
+    let listening: String = relay.addresses().iter().map(|address| format!("listening on {address}\n")).collect();
     let metrics = relay.metrics_address().map(|address| format!("metrics on {address}\n")).unwrap_or_default();
     let announcement = format!("{listening}{metrics}{address}\n");
     dir.write_listening(&announcement)?;

@@ -13,11 +13,12 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, info: &
     let terms = Terms { work, forwards, blob_bytes_max, ..core.config.terms.clone() };
     let Some(connection) = core.connections.get_mut(&asker.conn) else { return };
     connection.greeted = true;
+    let (place, exporter) = (&core.config.place, connection.exporter.as_deref());
     let answer = InfoAnswer {
         version: VERSION,
         identity: *core.identity.public(),
         nonce: connection.nonce,
-        signature: core.identity.welcome(&core.config.place, &info.nonce, &connection.nonce, &terms),
+        signature: core.identity.welcome(place, &info.nonce, &connection.nonce, exporter, &terms),
         limits: core.config.limits.clone(),
         terms,
     };
@@ -30,7 +31,7 @@ mod tests {
     use sotto_outer::{Command, ConnectionNonce, Fetch, signed};
 
     use super::*;
-    use crate::command::testing::House;
+    use crate::{command::testing::House, core::Input};
 
     fn ask(version: u8) -> Command {
         Command::Info(Info { version, nonce: ConnectionNonce::from([9; 32]) })
@@ -45,6 +46,21 @@ mod tests {
         let bytes = signed::welcome(&answer.identity, b"", &client, &answer.nonce, None, &answer.terms);
         let key = VerifyingKey::from_bytes(answer.identity.as_bytes()).unwrap();
         assert!(key.verify_strict(&bytes, &Signature::from_bytes(answer.signature.as_bytes())).is_ok());
+    }
+
+    #[test]
+    fn the_proof_covers_the_tls_that_ends_here() {
+        let mut house = House::new();
+        let conn = house.open();
+        house.input(Input::Bound(conn, Box::new([5; 32])));
+        let Answer::Info(answer) = house.ask(conn, ask(VERSION)) else { panic!("no info") };
+        let key = VerifyingKey::from_bytes(answer.identity.as_bytes()).unwrap();
+        for (exporter, covered) in [(Some(&[5; 32]), true), (Some(&[6; 32]), false), (None, false)] {
+            let nonce = ConnectionNonce::from([9; 32]);
+            let bytes = signed::welcome(&answer.identity, b"", &nonce, &answer.nonce, exporter, &answer.terms);
+            let verified = key.verify_strict(&bytes, &Signature::from_bytes(answer.signature.as_bytes()));
+            assert_eq!(verified.is_ok(), covered);
+        }
     }
 
     #[test]

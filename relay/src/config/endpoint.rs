@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use sotto_outer::{AddressError, RelayAddress, RelayIdentity, Tls};
 
 use super::ConfigError;
@@ -17,10 +17,12 @@ pub(super) const KEYS: &[&str] = &["listen", "public", "tls"];
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(super) struct Endpoint {
-    pub(super) listen: SocketAddr,
+    /// One address at least.
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) listen: Vec<SocketAddr>,
     /// `HOST:PORT`, or empty.
     pub(super) public: String,
-    /// `own` or `off`.
+    /// `own`, `acme` or `off`.
     pub(super) tls: String,
 }
 
@@ -29,8 +31,23 @@ impl Endpoint {
         match self.tls.as_str() {
             "own" => Ok(Tls::Own),
             "off" => Ok(Tls::Off),
-            "acme" => Err(ConfigError::Acme),
+            "acme" => Ok(Tls::Acme),
             other => Err(ConfigError::Tls(other.to_owned())),
+        }
+    }
+
+    /// Where the relay listens first of all.
+    pub(super) fn listen(&self) -> SocketAddr {
+        self.listen.first().copied().unwrap_or(DEFAULT_LISTEN)
+    }
+
+    /// Whether these can be, together.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let is_name = |host: &str| host.parse::<IpAddr>().is_err();
+        match (self.tls()?, self.public()?) {
+            (Tls::Acme, Some((host, _))) if is_name(&host) => Ok(()),
+            (Tls::Acme, _) => Err(ConfigError::Acme),
+            (Tls::Own | Tls::Off, _) => Ok(()),
         }
     }
 
@@ -49,9 +66,9 @@ impl Endpoint {
 
     /// Whether a new relay can be reached by these.
     pub(super) fn check_new(&self) -> Result<(), ConfigError> {
-        self.tls()?;
+        self.check()?;
         match self.public()? {
-            None if self.listen.ip().is_unspecified() => Err(ConfigError::PublicMissing),
+            None if self.listen().ip().is_unspecified() => Err(ConfigError::PublicMissing),
             None => Ok(()),
             Some((host, port)) => {
                 let address = RelayAddress::new(&host, port, Tls::Own, RelayIdentity::from([0; 32]));
@@ -63,18 +80,21 @@ impl Endpoint {
     /// The head of a new `relay.toml`, with these values.
     pub(super) fn text(&self) -> String {
         let Self { listen, public, tls } = self;
+        let listen = one_or_many_text(listen);
         format!(
             r#"# A Sotto relay. Every key is listed, with the value it has if it is left out.
 # `sotto-relay check --data DIR` says whether this file is right.
 
-# Where to listen for clients. Port 0 lets the system choose; the file `listening` then says which.
-listen = "{listen}"
+# Where to listen for clients: an address, or several as ["192.0.2.7:443", "[2001:db8::7]:443"]. "[::]:443" is everywhere,
+# by IPv6 and IPv4. Port 0 lets the system choose; the file `listening` then says which.
+listen = {listen}
 
 # HOST:PORT as clients reach this relay, part of the address they are given. Empty: as `listen`.
 public = "{public}"
 
 # "own": TLS 1.3 whose certificate this relay's key signs; clients pin the key, and no authority is needed.
-# "off": none, for loopback, an onion service, or a proxy before the relay that carries TLS.
+# "acme": TLS 1.3 with a certificate of the public web, for a name; see [acme].
+# "off": none, for loopback, an onion service or a VPN. A proxy before the relay passes TCP through: TLS ends here.
 tls = "{tls}"
 "#
         )
@@ -83,8 +103,32 @@ tls = "{tls}"
 
 impl Default for Endpoint {
     fn default() -> Self {
-        Self { listen: DEFAULT_LISTEN, public: String::new(), tls: "own".to_owned() }
+        Self { listen: vec![DEFAULT_LISTEN], public: String::new(), tls: "own".to_owned() }
     }
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "`listen` is ADDRESS:PORT, or a list of them")]
+    enum OneOrMany {
+        One(SocketAddr),
+        Many(Vec<SocketAddr>),
+    }
+    match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(address) => Ok(vec![address]),
+        OneOrMany::Many(addresses) if addresses.is_empty() => {
+            Err(serde::de::Error::custom("`listen` names no address"))
+        }
+        OneOrMany::Many(addresses) => Ok(addresses),
+    }
+}
+
+fn one_or_many_text(addresses: &[SocketAddr]) -> String {
+    if let [address] = addresses {
+        return format!("\"{address}\"");
+    }
+    let quoted: Vec<_> = addresses.iter().map(|address| format!("\"{address}\"")).collect();
+    format!("[{}]", quoted.join(", "))
 }
 
 fn parse_public(text: &str) -> Result<(String, u16), ConfigError> {

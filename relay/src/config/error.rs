@@ -47,11 +47,11 @@ pub(crate) enum ConfigError {
         /// Most.
         max: u64,
     },
-    /// Not yet.
-    #[error("`tls = \"acme\"` is not built yet; use \"own\", or \"off\" behind a proxy that carries TLS")]
+    /// An authority vouches for names alone.
+    #[error("with tls = \"acme\", `public` is a name and a port, as \"relay.example:443\"")]
     Acme,
     /// Not one of the words.
-    #[error("`tls` is \"own\" or \"off\", not \"{0}\"")]
+    #[error("`tls` is \"own\", \"acme\" or \"off\", not \"{0}\"")]
     Tls(String),
     /// A text that is not of its key's kind.
     #[error("relay.toml: `{key}` is {expected}, not \"{found}\"")]

@@ -3,7 +3,9 @@
 //! Each section of the file is a module here: its values, their defaults, their check, and the text that a new file has of
 //! them. A new section is its module and a line in [`Sections`].
 
+mod acme;
 mod blobs;
+mod connections;
 mod dir;
 mod endpoint;
 mod error;
@@ -30,6 +32,8 @@ use crate::{
 const MIB: u64 = 1024 * 1024;
 
 sections! {
+    acme: acme::Acme,
+    connections: connections::Connections,
     metrics: metrics::Metrics,
     limits: limits::Limits,
     storage: storage::Storage,
@@ -52,19 +56,19 @@ impl Config {
         let table: toml::Table = text.parse()?;
         keys::check(&table)?;
         let config = Self { endpoint: table.clone().try_into()?, sections: table.try_into()? };
-        config.endpoint.tls()?;
+        config.endpoint.check()?;
         config.sections.check()?;
         Ok(config)
     }
 
-    /// Where the relay listens.
-    pub(crate) const fn listen(&self) -> SocketAddr {
-        self.endpoint.listen
+    /// Where the relay listens first of all.
+    pub(crate) fn listen(&self) -> SocketAddr {
+        self.endpoint.listen()
     }
 
     /// Whether the relay's address is known before the system has chosen a port.
-    pub(crate) const fn is_address_known(&self) -> bool {
-        self.endpoint.listen.port() != 0 || !self.endpoint.public.is_empty()
+    pub(crate) fn is_address_known(&self) -> bool {
+        self.listen().port() != 0 || !self.endpoint.public.is_empty()
     }
 
     /// Where clients reach this relay, listening at `bound`.
@@ -77,7 +81,7 @@ impl Config {
         let transport = match endpoint.tls()? {
             Tls::Own => Transport::OwnTls,
             Tls::Off => Transport::Plain,
-            Tls::Acme => return Err(ConfigError::Acme),
+            Tls::Acme => sections.acme.transport(dir),
         };
         let core = core::Config {
             limits: sections.limits.to_core(),
@@ -89,6 +93,7 @@ impl Config {
             metrics_listen: sections.metrics.listen()?,
             public: endpoint.public()?,
             transport,
+            connections_max: sections.connections.max(),
             core,
             blobs: sections.blobs.settings(dir, sections.storage.free_bytes_min())?,
             disk: Some((dir.path().to_owned(), sections.storage.free_bytes_min())),
@@ -98,7 +103,20 @@ impl Config {
             forward: sections.forward.settings(),
             forward_keys: Some(dir.path().join("forward.keys")),
             telemetry: sections.telemetry.to_settings()?,
-            ..Settings::plain(endpoint.listen)
+            listen: endpoint.listen.clone(),
+            ..Settings::plain(DEFAULT_LISTEN)
+        })
+    }
+
+    /// What another certificate is, in a sentence.
+    pub(crate) fn certificate_source(&self) -> Result<&'static str, ConfigError> {
+        Ok(match self.endpoint.tls()? {
+            Tls::Own => "The relay shows a new certificate of its own.",
+            Tls::Off => "There is no certificate.",
+            Tls::Acme if self.sections.acme.has_files() => "The relay shows what is in the certificate's files now.",
+            Tls::Acme => {
+                "The authority is asked for a new certificate; until it comes, the relay shows the one it has."
+            }
         })
     }
 
@@ -109,7 +127,7 @@ impl Config {
 
 /// The text of a new `relay.toml`.
 pub(crate) fn write_config(listen: SocketAddr, public: &str, tls: &str) -> Result<String, ConfigError> {
-    let endpoint = Endpoint { listen, public: public.to_owned(), tls: tls.to_owned() };
+    let endpoint = Endpoint { listen: vec![listen], public: public.to_owned(), tls: tls.to_owned() };
     endpoint.check_new()?;
     let sections = Sections { metrics: Metrics::beside(listen.port()), ..Sections::default() };
     Ok(Config { endpoint, sections }.text())
@@ -162,9 +180,13 @@ mod tests {
     #[test]
     fn wrong_values_are_refused() {
         let refused = |text| Config::parse(text).unwrap_err().to_string();
-        assert!(refused("tls = \"acme\"").contains("not built yet"));
-        assert!(refused("tls = \"yes\"").contains("\"own\" or \"off\""));
+        assert!(refused("tls = \"acme\"").contains("public"));
+        assert!(refused("tls = \"acme\"\npublic = \"192.0.2.7:443\"").contains("a name"));
+        assert!(refused("tls = \"yes\"").contains("\"own\", \"acme\" or \"off\""));
         assert!(refused("listen = 5").contains("listen"));
+        assert!(refused("listen = []").contains("listen"));
+        assert!(refused("[acme]\ndirectory = \"http://ca.example\"").contains("https"));
+        assert!(refused("[acme]\ncertificate = \"a.pem\"").contains("acme.key"));
         assert!(refused("[limits]\nenvelope_ttl_days = 22").contains("from 1 to 21"));
         assert!(refused("[limits]\nmailbox_envelopes_max = 0").contains("from 1 to 1000"));
         assert!(refused("[metrics]\nlisten = \"x\"").contains("metrics.listen"));
@@ -174,6 +196,29 @@ mod tests {
         assert!(refused("[telemetry]\nsample_ratio = 1.5").contains("telemetry.sample_ratio"));
         assert!(Config::parse("[telemetry]\notlp_endpoint = \"https://traces.example\"\nsample_ratio = 1.0").is_ok());
         assert!(refused("listen =").contains("relay.toml"));
+    }
+
+    #[test]
+    fn a_relay_listens_at_one_address_or_several() {
+        let listen = |text: &str| Config::parse(text).unwrap().endpoint.listen;
+        assert_eq!(listen("listen = \"[::]:443\"").len(), 1);
+        let two = listen("listen = [\"127.0.0.1:4433\", \"[::1]:4433\"]");
+        assert_eq!(two.len(), 2);
+        let endpoint = Endpoint { listen: two.clone(), ..Endpoint::default() };
+        assert_eq!(listen(&endpoint.text()), two);
+    }
+
+    #[test]
+    fn a_public_certificate_is_the_hosts_or_an_authoritys() {
+        let dir = DataDir::new(Path::new("/nowhere"));
+        let transport = |text: &str| {
+            let head = "tls = \"acme\"\npublic = \"relay.example:443\"\n[acme]\n";
+            Config::parse(&format!("{head}{text}")).unwrap().settings(&dir).unwrap().transport
+        };
+        let Transport::Acme(acme) = transport("contact = \"alice@example.com\"") else { panic!("no authority") };
+        assert_eq!(acme.contact.as_deref(), Some("mailto:alice@example.com"));
+        assert_eq!(acme.cache, Path::new("/nowhere/acme"));
+        assert!(matches!(transport("certificate = \"a.pem\"\nkey = \"b.pem\""), Transport::Files(_)));
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::{command::channel_read, time::Timestamp};
 pub(crate) struct Connection {
     /// What its signatures cover.
     pub(crate) nonce: ConnectionNonce,
+    /// What the relay's proof covers, where its TLS ends here under a public certificate.
+    pub(crate) exporter: Option<Box<[u8; 32]>>,
     /// Whether `info` was answered: nothing else goes before.
     pub(crate) greeted: bool,
     pub(crate) mailboxes: BTreeSet<ReceiveId>,
@@ -49,6 +51,7 @@ impl Connection {
     pub(crate) fn new(nonce: ConnectionNonce) -> Self {
         Self {
             nonce,
+            exporter: None,
             greeted: false,
             mailboxes: BTreeSet::new(),
             subscribing: 0,

@@ -69,6 +69,8 @@ pub struct Tag(pub u64);
 pub enum Input {
     /// A client connected.
     Opened(Conn),
+    /// Its TLS ends at this relay under a public certificate: the proof of identity covers this exporter (RFC 9266).
+    Bound(Conn, Box<[u8; 32]>),
     /// A client sent a frame.
     Frame(Conn, ClientFrame),
     /// A client sent bytes that are no frame.
@@ -364,6 +366,7 @@ impl Core {
             Input::Opened(conn) => self.opened(&mut turn, conn),
             Input::OpenedByForward(conn, nonce) => self.opened_by_forward(conn, nonce),
             Input::Forwarded(ticket, outcome) => self.forwarded(&mut turn, ticket, outcome),
+            Input::Bound(conn, exporter) => self.bound(conn, exporter),
             Input::Frame(conn, frame) => self.frame(&mut turn, conn, frame),
             Input::Malformed(conn) => self.malformed(&mut turn, conn),
             Input::Closed(conn) => self.closed(conn),
@@ -436,6 +439,12 @@ impl Core {
     fn forwarded(&mut self, turn: &mut Turn<'_>, ticket: Ticket, outcome: ForwardOutcome) {
         let Some(asker) = self.forwarding.remove(&ticket) else { return };
         command::forward::forwarded(self, turn, asker, outcome);
+    }
+
+    fn bound(&mut self, conn: Conn, exporter: Box<[u8; 32]>) {
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.exporter = Some(exporter);
+        }
     }
 
     fn frame(&mut self, turn: &mut Turn<'_>, conn: Conn, frame: ClientFrame) {

@@ -16,7 +16,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval, timeout},
 };
 
-use super::{hub::Event, metrics::Via, outbox::Outgoing};
+use super::{accept::Exporter, hub::Event, metrics::Via, outbox::Outgoing};
 use crate::core::Conn;
 
 /// Requests of one connection that may be unanswered.
@@ -31,6 +31,7 @@ const WRITE_SECS: u64 = 30;
 /// A client that is connecting.
 pub(super) struct Client {
     conn: Conn,
+    exporter: Option<Box<Exporter>>,
     events: mpsc::Sender<Event>,
     draining: watch::Receiver<bool>,
 }
@@ -54,14 +55,24 @@ enum Next {
 }
 
 impl Client {
-    pub(super) const fn new(conn: Conn, events: mpsc::Sender<Event>, draining: watch::Receiver<bool>) -> Self {
-        Self { conn, events, draining }
+    pub(super) const fn new(
+        conn: Conn,
+        exporter: Option<Box<Exporter>>,
+        events: mpsc::Sender<Event>,
+        draining: watch::Receiver<bool>,
+    ) -> Self {
+        Self { conn, exporter, events, draining }
     }
 
-    pub(super) async fn run(self, socket: WebSocket) {
+    pub(super) async fn run(mut self, socket: WebSocket) {
         let (outbox, outgoing) = mpsc::channel(OUTGOING_MAX);
         let (conn, events) = (self.conn, self.events.clone());
         if events.send(Event::Opened(conn, outbox, Via::WebSocket)).await.is_err() {
+            return;
+        }
+        if let Some(exporter) = self.exporter.take()
+            && events.send(Event::Bound(conn, exporter)).await.is_err()
+        {
             return;
         }
         let mut pings = interval(Duration::from_secs(PING_SECS));

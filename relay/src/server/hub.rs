@@ -19,7 +19,9 @@ use tokio::{
 };
 
 use super::{
-    Metrics, memory,
+    Metrics,
+    accept::Exporter,
+    memory,
     metrics::{Delivery, Via, words},
     outbox::{AllUnread, Outbox, Outgoing, TooMuch},
     telemetry::{Context as TraceContext, Traced, Traces},
@@ -47,6 +49,8 @@ pub(super) enum Event {
     OpenedByForward(Conn, ConnectionNonce, mpsc::Sender<Outgoing>),
     /// Another relay has answered, or could not be asked.
     Forwarded(Ticket, ForwardOutcome),
+    /// Its TLS ends here, and the proof of who this is covers that.
+    Bound(Conn, Box<Exporter>),
     /// A client sent a frame.
     Frame(Conn, ClientFrame),
     /// A client sent what is no frame.
@@ -223,6 +227,7 @@ impl Hub {
                 Input::OpenedByForward(conn, nonce)
             }
             Event::Forwarded(ticket, outcome) => Input::Forwarded(ticket, outcome),
+            Event::Bound(conn, exporter) => Input::Bound(conn, exporter),
             Event::Frame(conn, frame) => {
                 let command = self.metrics.count_command(&frame.command);
                 if let Some(link) = self.links.get_mut(&conn) {

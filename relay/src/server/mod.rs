@@ -9,9 +9,13 @@
 //! What waits is bounded everywhere: a connection reads no further while too many of its requests are unanswered, the core
 //! turns work away when storage falls behind, and a client that does not read is let go.
 
+mod accept;
+mod acme;
 mod backlog;
 mod blobs;
+mod certificate;
 mod connection;
+mod files;
 mod forward;
 mod host;
 mod hub;
@@ -22,8 +26,11 @@ mod outbox;
 mod page;
 mod poll;
 mod polls;
+mod sockets;
 mod telemetry;
 mod tls;
+mod transport;
+mod validity;
 mod writer;
 
 use std::{
@@ -38,40 +45,47 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, State, ws::WebSocketUpgrade},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use axum_server::{Handle, accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
+use axum_server::Handle;
 use hyper_util::rt::TokioTimer;
 use sotto_outer::{
     RelayAddress, Tls,
     limits::{FORWARD_REQUEST_BYTES, FRAME_BYTES_MAX, POLL_BYTES_MAX},
 };
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
     task::JoinHandle,
 };
 
 pub(crate) use self::host::Host;
 pub(crate) use self::page::contact_uri;
 use self::{
+    accept::{Caller, Door, Rules},
     blobs::BlobTransfers,
     connection::Client,
     hub::{Event, Watched},
     outbox::AllUnread,
     polls::Polls,
+    sockets::{connections_max, listen, listen_all},
     telemetry::Traces,
+    transport::Ending,
 };
 pub use self::{
+    acme::{Acme, LETS_ENCRYPT},
     blobs::{BlobPlace, BlobSettings},
+    files::{CertificateFiles, FilesError},
     metrics::{AdmittedBy, Blobs, Direction, ForwardError, Forwards, Metrics, Tokens},
     notify::Notify,
     page::PageSettings,
     polls::LongPoll,
     telemetry::{Collector, TelemetrySettings},
+    tls::TlsError,
+    transport::{RotateError, Transport},
 };
 use crate::{
     access::Identity,
@@ -92,31 +106,26 @@ const EVENTS_MAX: usize = 1_024;
 const HTTP_HEADER_SECS: u64 = 10;
 /// When a client that is turned away may come again, in seconds.
 const RETRY_AFTER_SECS: u32 = 5;
+/// Connections of a host's monitoring at a time.
+const METRICS_CONNECTIONS_MAX: usize = 64;
 /// How long an orderly end may take.
 const DRAIN_SECS: u64 = 10;
 /// How long HTTP requests may finish while the relay ends.
 const HTTP_DRAIN_SECS: u64 = 1;
 
-/// How the relay's own port is protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// TLS 1.3 with a leaf that the relay's identity signs at each start.
-    OwnTls,
-    /// None: loopback, an onion service, or a proxy before the relay.
-    Plain,
-}
-
 /// Where and how to run.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where clients connect.
-    pub listen: SocketAddr,
+    /// Where clients connect: one address or more.
+    pub listen: Vec<SocketAddr>,
     /// Where `/metrics` is, if anywhere.
     pub metrics_listen: Option<SocketAddr>,
     /// Host and port as clients reach this relay; absent: as it listens.
     pub public: Option<(String, u16)>,
     /// How the port is protected.
     pub transport: Transport,
+    /// Connections at a time, of all kinds; absent: what open files allow.
+    pub connections_max: Option<usize>,
     /// What long poll may use.
     pub long_poll: LongPoll,
     /// The rules' numbers.
@@ -143,10 +152,11 @@ impl Settings {
     /// The least: plain, listening here, nothing measured, no disk watched and no pages. What a host writes comes on top.
     pub fn plain(listen: SocketAddr) -> Self {
         Self {
-            listen,
+            listen: vec![listen],
             metrics_listen: None,
             public: None,
             transport: Transport::Plain,
+            connections_max: None,
             long_poll: LongPoll::default(),
             core: Config::default(),
             disk: None,
@@ -174,7 +184,10 @@ pub enum StartError {
     },
     /// The TLS leaf could not be made.
     #[error("TLS cannot be set up: {0}; nothing was changed")]
-    Tls(#[from] tls::TlsError),
+    Tls(#[from] TlsError),
+    /// No address was named.
+    #[error("there is no address to listen at; nothing was changed")]
+    Nowhere,
     /// The keys for what comes through other relays.
     #[error("{0}")]
     ForwardKeys(#[from] KeysError),
@@ -185,7 +198,8 @@ pub enum StartError {
 
 /// A running relay.
 pub struct Relay<S> {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
+    tls: Option<Arc<Ending>>,
     metrics_address: Option<SocketAddr>,
     house: Arc<House>,
     servers: Vec<Handle<SocketAddr>>,
@@ -208,14 +222,10 @@ struct House {
 
 /// Where clients reach this relay, as `info` proves it. None where no address can name the host: `config` refuses such a one.
 fn public_address(settings: &Settings, identity: &Identity, bound: SocketAddr) -> Option<RelayAddress> {
-    let tls = match settings.transport {
-        Transport::OwnTls => Tls::Own,
-        Transport::Plain => Tls::Off,
-    };
     let (host, port) = settings.public.clone().unwrap_or_else(|| (bound.ip().to_string(), bound.port()));
     // Port 0 stands for whatever port the system chose.
     let port = if port == 0 { bound.port() } else { port };
-    RelayAddress::new(&host, port, tls, *identity.public()).ok()
+    RelayAddress::new(&host, port, settings.transport.tls(), *identity.public()).ok()
 }
 
 /// The pages that browsers see, where there are to be any.
@@ -232,16 +242,14 @@ impl<S: Storage> Relay<S> {
     /// # Errors
     /// [`StartError`].
     pub fn start(settings: Settings, identity: Identity, storage: S) -> Result<Self, StartError> {
-        let listener = listen(settings.listen)?;
-        let address = local(&listener, settings.listen)?;
-        let tls = match settings.transport {
-            Transport::OwnTls => Some(tls::server_config(&identity)?),
-            Transport::Plain => None,
-        };
+        let listeners = listen_all(&settings.listen)?;
+        let asked = listeners.iter().zip(&settings.listen);
+        let addresses: Vec<_> = asked.map(|(listener, asked)| local(listener, *asked)).collect::<Result<_, _>>()?;
+        let address = *addresses.first().ok_or(StartError::Nowhere)?;
         let identity = Arc::new(identity);
         let keys = ForwardKeys::open(settings.forward_keys.clone())?;
         let metrics = Arc::new(Metrics::new());
-        let metrics_listener = settings.metrics_listen.map(listen).transpose()?;
+        let metrics_listener = settings.metrics_listen.map(|address| listen(address, false)).transpose()?;
         let metrics_address = match (&metrics_listener, settings.metrics_listen) {
             (Some(listener), Some(asked)) => Some(local(listener, asked)?),
             _ => None,
@@ -255,6 +263,11 @@ impl<S: Storage> Relay<S> {
         let writer = tokio::spawn(writer::run(storage, ops_waiting, outcomes, Arc::clone(&metrics)));
         let (events, events_waiting) = mpsc::channel(EVENTS_MAX);
         let (drain, draining) = watch::channel(false);
+        let name = settings.public.as_ref().map_or("", |(host, _)| host);
+        let tls = Ending::start(&settings.transport, &identity, name, &metrics, &draining)?;
+        let door = door(&settings, tls.as_deref(), &metrics)?;
+        let has_long_poll = settings.transport.tls() != Tls::Acme;
+
         let memory_bytes_max = settings.memory_bytes_max.unwrap_or_else(memory::usable_bytes);
         // A quarter for what is on its way to readers, and as much again for what else waits for clients to take it.
         let quarter = usize::try_from(memory_bytes_max / 4).unwrap_or(usize::MAX);
@@ -290,19 +303,34 @@ impl<S: Storage> Relay<S> {
             inbox,
             blobs,
         });
-        let mut servers = vec![Handle::new()];
-        serve(listener, router(&house).merge(pages), tls, servers[0].clone());
-        if let Some(listener) = metrics_listener {
-            let handle = Handle::new();
-            serve(listener, router(&house).merge(metrics_router(&house)), None, handle.clone());
-            servers.push(handle);
+        let mut servers = vec![];
+        for listener in listeners {
+            servers.push(serve(listener, router(&house, has_long_poll).merge(pages.clone()), door.clone()));
         }
-        Ok(Self { address, metrics_address, house, servers, drain, hub, writer })
+        if let Some(listener) = metrics_listener {
+            let door = metrics_door(&house.metrics);
+            servers.push(serve(listener, router(&house, has_long_poll).merge(metrics_router(&house)), door));
+        }
+        Ok(Self { addresses, tls, metrics_address, house, servers, drain, hub, writer })
     }
 
-    /// Where clients connect: with the port that the system chose, where it was asked to choose one.
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    /// Where clients connect first of all: with the port that the system chose, where it was asked to choose one.
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// Everywhere that clients connect.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Shows clients another certificate from now on: the relay's own with a new key, or what is in the host's files now. An
+    /// authority is asked for a new one, which comes by itself. Connections that stand stay.
+    ///
+    /// # Errors
+    /// [`RotateError`]; what was shown before is shown on.
+    pub fn rotate_certificate(&self) -> Result<(), RotateError> {
+        self.host().rotate_certificate()
     }
 
     /// Where `/metrics` is.
@@ -341,7 +369,7 @@ impl<S: Storage> Relay<S> {
 
     /// This relay as its host asks it.
     pub(crate) fn host(&self) -> Host {
-        Host::new(Arc::clone(&self.house))
+        Host::new(Arc::clone(&self.house), self.tls.clone())
     }
 
     /// Ends in order: says that it is not ready, accepts nobody, answers what was asked, closes all connections, and writes what waits.
@@ -361,63 +389,71 @@ impl<S: Storage> Relay<S> {
     }
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let failed = |error| StartError::Listen { port: address.port(), error };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    Ok(listener)
-}
-
 fn local(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError::Listen { port: asked.port(), error })
 }
 
-fn serve(listener: TcpListener, router: Router, tls: Option<Arc<rustls::ServerConfig>>, handle: Handle<SocketAddr>) {
+/// What clients pass.
+fn door(settings: &Settings, tls: Option<&Ending>, metrics: &Arc<Metrics>) -> Result<Door, StartError> {
+    let places = settings.connections_max.unwrap_or_else(connections_max);
+    Ok(Door::new(Rules {
+        tls: tls.map(Ending::config).transpose()?,
+        is_bound: settings.transport.tls() == Tls::Acme,
+        places: Arc::new(Semaphore::new(places)),
+        metrics: Arc::clone(metrics),
+    }))
+}
+
+/// What a host's monitoring passes.
+fn metrics_door(metrics: &Arc<Metrics>) -> Door {
+    let places = Arc::new(Semaphore::new(METRICS_CONNECTIONS_MAX));
+    Door::new(Rules { tls: None, is_bound: false, places, metrics: Arc::clone(metrics) })
+}
+
+/// Serves until its handle says that it ends. What fails at accepting is tried again shortly.
+fn serve(listener: TcpListener, router: Router, door: Door) -> Handle<SocketAddr> {
+    let handle = Handle::new();
     let mut server = match axum_server::from_tcp(listener) {
-        Ok(server) => server.http1_only().handle(handle),
-        Err(error) => return tracing::error!(kind = %error.kind(), "a port cannot be served"),
+        Ok(server) => server.http1_only().handle(handle.clone()),
+        Err(error) => {
+            tracing::error!(kind = %error.kind(), "a port cannot be served");
+            return handle;
+        }
     };
     let http = server.http_builder();
     http.http1().max_buf_size(HTTP_BUFFER_BYTES);
     http.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(HTTP_HEADER_SECS));
     let router = router.fallback(page::nothing_here).method_not_allowed_fallback(page::not_that_way);
-    let service = router.into_make_service();
-    match tls {
-        Some(config) => {
-            let config = axum_server::tls_rustls::RustlsConfig::from_config(config);
-            let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor::new());
-            tokio::spawn(server.acceptor(acceptor).serve(service));
-        }
-        None => {
-            tokio::spawn(server.acceptor(NoDelayAcceptor::new()).serve(service));
-        }
-    }
+    tokio::spawn(server.acceptor(door).serve(router.into_make_service()));
+    handle
 }
 
-fn router(house: &Arc<House>) -> Router {
-    Router::new()
-        .route("/v1/stream", get(stream))
-        .route("/v1/frames", post(polls::frames).layer(DefaultBodyLimit::max(POLL_BYTES_MAX)))
-        .route(
-            "/v1/forward",
-            get(forward::key).post(forward::command).layer(DefaultBodyLimit::max(FORWARD_REQUEST_BYTES)),
-        )
-        .route("/v1/blob", get(blobs::get).head(blobs::head).put(blobs::put))
-        .route("/livez", get(|| async { "alive\n" }))
-        .route("/readyz", get(readyz))
-        .with_state(Arc::clone(house))
+fn router(house: &Arc<House>, has_long_poll: bool) -> Router {
+    let router = Router::new().route("/v1/stream", get(stream));
+    let router = match has_long_poll {
+        true => router.route("/v1/frames", post(polls::frames).layer(DefaultBodyLimit::max(POLL_BYTES_MAX))),
+        false => router,
+    };
+    let forward = get(forward::key).post(forward::command).layer(DefaultBodyLimit::max(FORWARD_REQUEST_BYTES));
+    let router = router.route("/v1/forward", forward);
+    let router = router.route("/v1/blob", get(blobs::get).head(blobs::head).put(blobs::put));
+    router.route("/livez", get(|| async { "alive\n" })).route("/readyz", get(readyz)).with_state(Arc::clone(house))
 }
 
 fn metrics_router(house: &Arc<House>) -> Router {
     Router::new().route("/metrics", get(metrics_text)).with_state(Arc::clone(house))
 }
 
-async fn stream(State(house): State<Arc<House>>, upgrade: WebSocketUpgrade) -> Response {
+async fn stream(
+    State(house): State<Arc<House>>,
+    Extension(caller): Extension<Caller>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     if !house.ready.load(Ordering::Relaxed) {
         return polls::busy();
     }
     let conn = Conn(house.next_conn.fetch_add(1, Ordering::Relaxed));
-    let client = Client::new(conn, house.events.clone(), house.draining.clone());
+    let client = Client::new(conn, caller.exporter, house.events.clone(), house.draining.clone());
     // A little over the largest frame, so that one that is too large can be answered before the connection is closed.
     let message_bytes_max = 2 * FRAME_BYTES_MAX;
     upgrade

@@ -427,6 +427,7 @@ mod tests {
                 Event::Opened(..)
                 | Event::OpenedByForward(..)
                 | Event::Forwarded(..)
+                | Event::Bound(..)
                 | Event::Closed(_)
                 | Event::Pulse(_)
                 | Event::Host(..) => {}

@@ -1,4 +1,4 @@
-//! `own` TLS: TLS 1.3 with a leaf that the relay's identity signs afresh at each start. Clients pin the identity and check
+//! `own` TLS: TLS 1.3 with a leaf that the relay's identity signs afresh at each start and when its host asks. Clients pin the identity and check
 //! nothing else.
 //!
 //! The leaf (RFC 5280): issuer `CN=sotto relay`, signature Ed25519 (RFC 8410) by the relay identity; subject alternative name
@@ -10,8 +10,13 @@ use std::sync::Arc;
 
 use ed25519_dalek::Signer;
 use rcgen::{CertificateParams, DistinguishedName, DnType, Issuer, KeyPair, PublicKeyData, SignatureAlgorithm};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{
+    crypto::aws_lc_rs::sign::any_ecdsa_type,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    sign::CertifiedKey,
+};
 
+use super::{certificate::Certificates, files::FilesError};
 use crate::access::Identity;
 
 /// The issuer's common name.
@@ -28,17 +33,29 @@ pub enum TlsError {
     /// The TLS library refused what was made.
     #[error("{0}")]
     Config(#[from] rustls::Error),
+    /// The host's certificate cannot be used.
+    #[error("the certificate's files: {0}")]
+    Files(#[from] FilesError),
 }
 
-/// TLS 1.3 with a new leaf.
-pub(super) fn server_config(identity: &Identity) -> Result<Arc<rustls::ServerConfig>, TlsError> {
-    let (leaf, key) = leaf(identity)?;
+/// TLS 1.3 with the certificate that is shown at the time.
+pub(super) fn server_config(
+    certificates: Arc<Certificates>,
+    alpn: &[&[u8]],
+) -> Result<Arc<rustls::ServerConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
-        .with_single_cert(vec![leaf], key)?;
+        .with_cert_resolver(certificates);
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
+}
+
+/// A new leaf of the relay's own, with its key.
+pub(super) fn own(identity: &Identity) -> Result<CertifiedKey, TlsError> {
+    let (leaf, key) = leaf(identity)?;
+    Ok(CertifiedKey::new(vec![leaf], any_ecdsa_type(&key)?))
 }
 
 /// A leaf with a new key.
@@ -114,6 +131,6 @@ mod tests {
         let relay = Identity::from_secret(&[1; 32]);
         let ((_, first), (_, second)) = (leaf(&relay).unwrap(), leaf(&relay).unwrap());
         assert_ne!(first.secret_der(), second.secret_der());
-        assert!(server_config(&relay).is_ok());
+        assert!(own(&relay).is_ok());
     }
 }

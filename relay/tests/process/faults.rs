@@ -130,7 +130,7 @@ fn what_a_host_did_wrong_is_said_in_a_sentence() {
     let cases: [(&str, &[&str], &str); 3] = [
         ("run", &[], "there is no relay in"),
         ("inspect", &[], "there is no relay in"),
-        ("init", &["--tls", "acme"], "not built yet"),
+        ("init", &["--tls", "acme"], "`public` is a name and a port"),
     ];
     for (name, arguments, sentence) in cases {
         let done = relay::command(name, &nowhere).args(arguments).output().unwrap();

@@ -2,6 +2,7 @@
 
 mod admin;
 mod admin_backup;
+mod authority;
 mod blobs;
 mod blobs_client;
 mod blobs_s3;
@@ -13,6 +14,7 @@ mod openapi;
 mod page;
 mod polls;
 mod relay;
+mod serving;
 mod story;
 mod telemetry;
 mod watch;

@@ -60,7 +60,9 @@ pub struct Metrics {
     disk_free: Gauge<u64, AtomicU64>,
     memory_max: Gauge<u64, AtomicU64>,
     ready: Gauge,
+    turned_away: Counter,
     certificate_expires: Gauge<u64, AtomicU64>,
+    certificate_failures: Family<Label, Counter>,
     forwards: Forwards,
     blobs: Blobs,
     tokens: Tokens,
@@ -119,7 +121,9 @@ impl Metrics {
             disk_free: Gauge::default(),
             memory_max: Gauge::default(),
             ready: Gauge::default(),
+            turned_away: Counter::default(),
             certificate_expires: Gauge::default(),
+            certificate_failures: Family::default(),
             forwards: Forwards::default(),
             blobs: Blobs::default(),
             tokens: Tokens::default(),
@@ -163,6 +167,9 @@ impl Metrics {
         relay.register("ready", "Whether /readyz says so", self.ready.clone());
         let help = "When the TLS certificate ends, seconds since 1970-01-01; 0 where none does";
         relay.register("certificate_expires_seconds", help, self.certificate_expires.clone());
+        let help = "Times that no new certificate was got, by kind";
+        relay.register("certificate_failures", help, self.certificate_failures.clone());
+        relay.register("turned_away", "Connections that found no place", self.turned_away.clone());
         self.forwards.register(relay);
         self.blobs.register(relay);
         self.tokens.register(relay);
@@ -196,6 +203,14 @@ impl Metrics {
     /// When the certificate in use ends, in seconds since 1970-01-01.
     pub fn set_certificate_expires(&self, unix_secs: u64) {
         self.certificate_expires.set(unix_secs);
+    }
+
+    pub(super) fn count_certificate_failure(&self, kind: &'static str) {
+        self.certificate_failures.get_or_create(&[("kind", kind)]).inc();
+    }
+
+    pub(super) fn count_turned_away(&self) {
+        self.turned_away.inc();
     }
 
     pub(super) fn storage_works(&self) -> bool {

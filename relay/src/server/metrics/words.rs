@@ -60,6 +60,14 @@ pub(super) const WORDS: &[&str] = &[
     "fresh",
     "waited",
     "ephemeral",
+    // certificates
+    "file",
+    "files",
+    "unreachable",
+    "challenge",
+    "unproved",
+    "certificate",
+    "time",
     // forwards
     "address",
     "connect",

@@ -1,0 +1,187 @@
+//! The door: what a connection passes before HTTP is spoken on it. A place among all connections, the proxy's word about who
+//! it is, TLS.
+//!
+//! All of it together must be done in [`ENTER_SECS`]. Whoever finds no place is let go at once.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::http::Request;
+use axum_server::accept::Accept;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tower_service::Service;
+
+use super::{Metrics, certificate::ACME_ALPN};
+
+/// How long a connection may take until HTTP can be spoken on it.
+const ENTER_SECS: u64 = 10;
+/// The exporter's label (RFC 9266 §2).
+const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+
+/// What ties a proof to one TLS connection (RFC 9266).
+pub(super) type Exporter = [u8; 32];
+
+/// Lets connections in.
+#[derive(Clone)]
+pub(super) struct Door {
+    rules: Arc<Rules>,
+}
+
+/// What holds for all connections of a port.
+pub(super) struct Rules {
+    /// TLS, where it ends here.
+    pub(super) tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whether `info` proves the relay for the TLS connection itself.
+    pub(super) is_bound: bool,
+    /// Places for connections.
+    pub(super) places: Arc<Semaphore>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// What is known of a connection besides its requests; each request carries it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Caller {
+    /// The exporter, where `info` proves the relay for it.
+    pub(super) exporter: Option<Box<Exporter>>,
+}
+
+impl Door {
+    pub(super) fn new(rules: Rules) -> Self {
+        Self { rules: Arc::new(rules) }
+    }
+}
+
+impl Rules {
+    async fn enter(&self, stream: TcpStream) -> io::Result<(Line, Caller)> {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            self.metrics.count_turned_away();
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        };
+        stream.set_nodelay(true)?;
+        let Some(config) = &self.tls else {
+            return Ok((Line { stream: Stream::Plain(stream), _place: place }, Caller::default()));
+        };
+        let stream = TlsAcceptor::from(Arc::clone(config)).accept(stream).await?;
+        let (_, tls) = stream.get_ref();
+        if tls.alpn_protocol() == Some(ACME_ALPN) {
+            // The authority has seen what it wanted (RFC 8737 §3).
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        let exporter = if self.is_bound { Some(Box::new(export(tls)?)) } else { None };
+        Ok((Line { stream: Stream::Tls(Box::new(stream)), _place: place }, Caller { exporter }))
+    }
+}
+
+fn export(tls: &rustls::ServerConnection) -> io::Result<Exporter> {
+    tls.export_keying_material([0; 32], EXPORTER_LABEL, None).map_err(io::Error::other)
+}
+
+impl<S: Send + 'static> Accept<TcpStream, S> for Door {
+    type Stream = Line;
+    type Service = Called<S>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Line, Called<S>)>> + Send>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let rules = Arc::clone(&self.rules);
+        Box::pin(async move {
+            let entered = timeout(Duration::from_secs(ENTER_SECS), rules.enter(stream)).await;
+            let (line, caller) = entered.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+            Ok((line, Called { service, caller }))
+        })
+    }
+}
+
+/// A connection that was let in. Its place is free again when it is dropped.
+pub(super) struct Line {
+    stream: Stream,
+    _place: OwnedSemaphorePermit,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Line {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// A service whose requests carry their [`Caller`].
+#[derive(Clone)]
+pub(super) struct Called<S> {
+    service: S,
+    caller: Caller,
+}
+
+impl<S: Service<Request<B>>, B> Service<Request<B>> for Called<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> S::Future {
+        request.extensions_mut().insert(self.caller.clone());
+        self.service.call(request)
+    }
+}
