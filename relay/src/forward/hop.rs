@@ -256,7 +256,7 @@ async fn read(response: Response<Incoming>, hop: &Hop) -> Result<Forwarded, Fail
     match hop {
         Hop::Key => {
             let key: ForwardKey = codec::decode(&body, KEY_ANSWER_BYTES_MAX).map_err(|_| Failure::Protocol)?;
-            Ok(Forwarded::Key(key))
+            Ok(Forwarded::Key(Box::new(key)))
         }
         Hop::Request { .. } if body.len() == FORWARD_RESPONSE_BYTES => Ok(Forwarded::Response { sealed: body.into() }),
         Hop::Request { .. } => Err(Failure::Protocol),

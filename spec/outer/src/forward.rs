@@ -47,7 +47,7 @@ pub enum Hop {
 pub enum Forwarded {
     /// Its key.
     #[n(0)]
-    Key(#[n(0)] ForwardKey),
+    Key(#[n(0)] Box<ForwardKey>),
     /// A sealed answer, exactly `FORWARD_RESPONSE_BYTES`.
     #[n(1)]
     Response {

@@ -322,7 +322,7 @@ fn relay_frames() -> Vec<(&'static str, Vec<u8>)> {
         ("closed", Answer::Closed),
         ("bundle with a pair", Answer::Bundle(Bundle { pair: Some(part.clone()), ..bundle.clone() })),
         ("bundle with last resort", Answer::Bundle(Bundle { last_resort: Some(part), ..bundle })),
-        ("forwarded key", Answer::Forwarded(Forwarded::Key(key))),
+        ("forwarded key", Answer::Forwarded(Forwarded::Key(Box::new(key)))),
         (
             "forwarded response",
             Answer::Forwarded(Forwarded::Response { sealed: vec![26; limits::FORWARD_RESPONSE_BYTES] }),

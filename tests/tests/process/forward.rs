@@ -56,7 +56,7 @@ impl Client {
 
     async fn key(&mut self) -> VerifiedForwardKey {
         let Answer::Forwarded(Forwarded::Key(key)) = self.hop(Hop::Key).await else { panic!("no key") };
-        VerifiedForwardKey::verify(self.target.identity(), key).unwrap()
+        VerifiedForwardKey::verify(self.target.identity(), *key).unwrap()
     }
 
     /// Seals a command of this time with the work that is asked of strangers, has it carried, and opens what comes back.
