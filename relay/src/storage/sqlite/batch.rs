@@ -1,16 +1,16 @@
 //! One batch: one transaction, begun with the first write. Envelopes to insert and to delete are gathered and written with
 //! few statements.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, mem};
 
-use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use sotto_outer::{CapabilityHash, EnvelopeId, MailboxKind, ReceiveId, SendId};
-use sqlx::{AssertSqlSafe, Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     channels::Pending,
-    memory::{Entry, Key, Memory, millis, timestamp},
+    memory::{Entry, Key, Memory, timestamp},
+    script::{INSERT_ROWS_MAX, Insert, Script},
 };
 use crate::{
     access,
@@ -33,15 +33,6 @@ pub(super) struct Batch<'a> {
     pub(super) pending: Pending,
 }
 
-/// A row of `envelope` to be written.
-struct Insert {
-    seq: i64,
-    mailbox: Key,
-    id: EnvelopeId,
-    expires_at: Timestamp,
-    payload: Bytes,
-}
-
 impl<'a> Batch<'a> {
     pub(super) fn new(connection: &'a mut SqliteConnection, memory: &'a mut Memory) -> Self {
         Self { connection, memory, begun: false, inserts: vec![], deletes: vec![], pending: Pending::default() }
@@ -59,16 +50,16 @@ impl<'a> Batch<'a> {
 
     /// Writes what is gathered and makes it durable. A batch that wrote nothing has nothing to make so.
     pub(super) async fn commit(mut self) -> Result<()> {
-        self.flush().await?;
         self.flush_channels().await?;
+        let mut script = self.gathered().await?;
         if let Some((forget_at, ids)) = self.memory.acknowledged.row() {
-            self.begin().await?;
-            let insert = sqlx::query("INSERT INTO acknowledged (forget_at, ids) VALUES (?, ?)");
-            insert.bind(forget_at).bind(ids).execute(&mut *self.connection).await?;
+            self.begin_in(&mut script);
+            script.acknowledged(forget_at, ids)?;
         }
         if self.begun {
-            sqlx::query("COMMIT").execute(&mut *self.connection).await?;
+            script.push("COMMIT;");
         }
+        script.run(&mut *self.connection).await?;
         self.memory.committed();
         Ok(())
     }
@@ -261,47 +252,42 @@ impl<'a> Batch<'a> {
         Outcome::Done
     }
 
+    /// Opens the transaction, where it is not open.
     pub(super) async fn begin(&mut self) -> Result<()> {
+        let mut script = Script::default();
+        self.begin_in(&mut script);
+        script.run(&mut *self.connection).await
+    }
+
+    fn begin_in(&mut self, script: &mut Script) {
         if !self.begun {
-            sqlx::query("BEGIN IMMEDIATE").execute(&mut *self.connection).await?;
+            script.push("BEGIN IMMEDIATE;");
             self.begun = true;
         }
-        Ok(())
     }
 
     /// Writes the envelopes gathered so far.
     pub(super) async fn flush(&mut self) -> Result<()> {
+        let script = self.gathered().await?;
+        script.run(&mut *self.connection).await
+    }
+
+    /// Writes most of the envelopes gathered so far; the rest is in the script.
+    async fn gathered(&mut self) -> Result<Script> {
+        let mut script = Script::default();
         if self.inserts.is_empty() && self.deletes.is_empty() {
-            return Ok(());
+            return Ok(script);
         }
-        self.begin().await?;
-        let mut rest = &self.inserts[..];
-        for rows in INSERT_ROWS {
-            while let Some((chunk, others)) = rest.split_at_checked(rows) {
-                rest = others;
-                insert(&mut *self.connection, chunk).await?;
+        self.begin_in(&mut script);
+        for rows in mem::take(&mut self.inserts).chunks(INSERT_ROWS_MAX) {
+            script.insert(rows)?;
+            if rows.len() == INSERT_ROWS_MAX {
+                mem::take(&mut script).run(&mut *self.connection).await?;
             }
         }
-        self.inserts.clear();
-        if !self.deletes.is_empty() {
-            let delete = sqlx::query("DELETE FROM envelope WHERE seq IN (SELECT value FROM json_each(?))");
-            delete.bind(json_numbers(&self.deletes)).execute(&mut *self.connection).await?;
-            self.deletes.clear();
-        }
-        Ok(())
+        script.delete(&mem::take(&mut self.deletes))?;
+        Ok(script)
     }
-}
-
-async fn insert(connection: &mut SqliteConnection, rows: &[Insert]) -> Result<()> {
-    let values = vec!["(?, ?, ?, ?, ?)"; rows.len()].join(", ");
-    let statement = format!("INSERT INTO envelope (seq, mailbox, id, expires_at, payload) VALUES {values}");
-    // Only the number of rows varies; what they hold is bound.
-    let mut insert = sqlx::query(AssertSqlSafe(statement));
-    for Insert { seq, mailbox, id, expires_at, payload } in rows {
-        insert = insert.bind(seq).bind(mailbox).bind(&id.as_bytes()[..]).bind(millis(*expires_at)).bind(&payload[..]);
-    }
-    insert.execute(connection).await?;
-    Ok(())
 }
 
 pub(super) fn mailbox(row: &SqliteRow) -> Result<(Key, NewMailbox)> {

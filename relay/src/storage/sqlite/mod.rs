@@ -13,6 +13,7 @@ pub(crate) mod count;
 mod mailboxes;
 mod memory;
 mod reserve;
+mod script;
 pub(crate) mod snapshot;
 pub(crate) mod upgrade;
 pub mod view;
