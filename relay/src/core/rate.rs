@@ -27,7 +27,9 @@ impl Meter {
     pub(crate) fn take(&mut self, now: Timestamp, rate: Rate, count: u32) -> Result<(), u32> {
         let cost = u64::from(count) * rate.interval_millis;
         let burst = u64::from(rate.burst) * rate.interval_millis;
-        let rested_at = self.rested_at.max(now).plus_millis(cost);
+        // Where the clock was set back, what was used before counts as just used, and not as used in times to come.
+        self.rested_at = self.rested_at.clamp(now, now.plus_millis(burst));
+        let rested_at = self.rested_at.plus_millis(cost);
         let debt = u64::try_from(rested_at.since(now).as_millis()).unwrap_or(u64::MAX);
         if debt > burst {
             return Err(u32::try_from((debt - burst).div_ceil(1_000)).unwrap_or(u32::MAX));
@@ -99,6 +101,16 @@ mod tests {
         let start = Timestamp::from_millis(0);
         assert_eq!(meter.take(start, RATE, 7), Err(600));
         assert_eq!(meter.take(start, RATE, 6), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_set_back_makes_nobody_wait_for_longer() {
+        let mut meter = Meter::default();
+        let start = Timestamp::from_millis(100 * 86_400_000);
+        assert_eq!(meter.take(start, RATE, 1), Ok(()));
+        let a_day_before = Timestamp::from_millis(99 * 86_400_000);
+        assert_eq!(meter.take(a_day_before, RATE, 1), Err(600));
+        assert_eq!(meter.take(a_day_before.plus_secs(600), RATE, 1), Ok(()));
     }
 
     #[test]
