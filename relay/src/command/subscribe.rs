@@ -1,7 +1,8 @@
 //! `subscribe`: makes this connection the reader of mailboxes, each signed for by its own owner.
 //!
 //! Two steps through the store: who owns them, then, for those whose signature is right, the new lease. The lease that was
-//! held before tells a copied or restored reader from the one that lives on; the new one is stored in any case.
+//! held before tells a copied or restored reader from the one that lives on; the new one is stored in any case. Signatures cost
+//! more than all else here, so the first step goes a few mailboxes at a time, and others get their turn between.
 
 use sotto_outer::{
     Answer, LeaseOutcome, OwnerKey, ReceiveId, RefusedReason, Subscribe, Subscribed, Subscription,
@@ -15,11 +16,16 @@ use crate::{
     storage::{NewLease, Op, Outcome, Owned},
 };
 
+/// Mailboxes whose signatures are checked at a time: about a millisecond.
+const CHECK_MAX: usize = 16;
+
 /// A subscriber whose mailboxes' owners are being looked up.
 #[derive(Debug)]
 pub(crate) struct AwaitingOwners {
     asker: Asker,
     mailboxes: Vec<Subscription>,
+    /// Of the first ones, whether each was signed by its owner.
+    checked: Vec<bool>,
 }
 
 /// A subscriber whose leases are being stored.
@@ -42,8 +48,15 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, subscri
     if let Err(retry_after_secs) = let_in(core, turn, asker, mailboxes.len()) {
         return turn.answer(asker, Answer::Busy { retry_after_secs });
     }
-    let things = mailboxes.iter().map(|entry| Owned::Mailbox(entry.mailbox)).collect();
-    core.store(turn, Op::Owners(things), core::Awaiting::Subscriber(AwaitingOwners { asker, mailboxes }));
+    let checked = Vec::with_capacity(mailboxes.len());
+    look_up(core, turn, AwaitingOwners { asker, mailboxes, checked });
+}
+
+/// Asks who owns the next few.
+fn look_up(core: &mut Core, turn: &mut Turn<'_>, awaiting: AwaitingOwners) {
+    let next = awaiting.mailboxes.iter().skip(awaiting.checked.len()).take(CHECK_MAX);
+    let things = next.map(|entry| Owned::Mailbox(entry.mailbox)).collect();
+    core.store(turn, Op::Owners(things), core::Awaiting::Subscriber(awaiting));
 }
 
 fn let_in(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, count: usize) -> Result<(), u32> {
@@ -54,24 +67,26 @@ fn let_in(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, count: usize) -> R
     Ok(())
 }
 
-/// The owners are known: signatures are checked, and the leases of those that are right go to the store.
+/// Some owners are known, and their signatures are checked. When all are, the leases of those that are right go to the store.
 pub(crate) fn owners_known(core: &mut Core, turn: &mut Turn<'_>, awaiting: AwaitingOwners, outcome: Outcome) {
-    let AwaitingOwners { asker, mailboxes } = awaiting;
+    let AwaitingOwners { asker, mailboxes, mut checked } = awaiting;
+    let asked = (mailboxes.len() - checked.len()).min(CHECK_MAX);
     let owners = match outcome {
-        Outcome::Owners(owners) if owners.len() == mailboxes.len() => owners,
+        Outcome::Owners(owners) if owners.len() == asked => owners,
         Outcome::Failed => return fail(core, turn, asker, mailboxes.len(), BUSY),
         other => return fail(core, turn, asker, mailboxes.len(), mismatch(&other)),
     };
-    let mut signed = Vec::with_capacity(mailboxes.len());
-    let mut leases = vec![];
-    for (entry, owner) in mailboxes.into_iter().zip(owners) {
-        let is_owners = is_signed(core, asker, &entry, owner.as_ref());
-        signed.push((entry.mailbox, is_owners));
-        if is_owners {
-            leases.push(NewLease { mailbox: entry.mailbox, confirmed: entry.confirmed, new: entry.new });
-        }
+    for owner in owners {
+        checked.push(is_signed(core, asker, &mailboxes[checked.len()], owner.as_ref()));
     }
-    let awaiting = AwaitingLease { asker, mailboxes: signed };
+    if checked.len() < mailboxes.len() {
+        return look_up(core, turn, AwaitingOwners { asker, mailboxes, checked });
+    }
+    let leases = mailboxes.iter().zip(&checked).filter(|(_, is_owners)| **is_owners);
+    let lease = |entry: &Subscription| NewLease { mailbox: entry.mailbox, confirmed: entry.confirmed, new: entry.new };
+    let leases = leases.map(|(entry, _)| lease(entry)).collect();
+    let mailboxes = mailboxes.into_iter().map(|entry| entry.mailbox).zip(checked).collect();
+    let awaiting = AwaitingLease { asker, mailboxes };
     core.store(turn, Op::Lease { mailboxes: leases, day: turn.now.day() }, core::Awaiting::Lease(awaiting));
 }
 
