@@ -25,13 +25,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{
-    House,
-    hub::{Event, now},
-    metrics::ForwardError,
-    outbox::Outgoing,
-    polls::busy,
-};
+use super::{Clock, House, hub::Event, metrics::ForwardError, outbox::Outgoing, polls::busy};
 use crate::{
     access::Identity,
     core::Conn,
@@ -50,6 +44,7 @@ pub(super) struct Inbox {
     identity: Arc<Identity>,
     opening: Mutex<Opening>,
     room: Semaphore,
+    clock: Clock,
 }
 
 /// What a command is opened with.
@@ -71,9 +66,9 @@ enum Taken {
 }
 
 impl Inbox {
-    pub(super) fn new(identity: Arc<Identity>, keys: ForwardKeys) -> Self {
-        let opening = Mutex::new(Opening { keys, replays: Replays::new(now()) });
-        Self { identity, opening, room: Semaphore::new(COMMANDS_MAX) }
+    pub(super) fn new(identity: Arc<Identity>, keys: ForwardKeys, clock: Clock) -> Self {
+        let opening = Mutex::new(Opening { keys, replays: Replays::new(clock.now()) });
+        Self { identity, opening, room: Semaphore::new(COMMANDS_MAX), clock }
     }
 
     fn opening(&self) -> MutexGuard<'_, Opening> {
@@ -81,11 +76,11 @@ impl Inbox {
     }
 
     fn key(&self) -> Result<ForwardKey, KeysError> {
-        self.opening().keys.current(&self.identity, now(), &mut UnwrapErr(SysRng))
+        self.opening().keys.current(&self.identity, self.clock.now(), &mut UnwrapErr(SysRng))
     }
 
     fn take(&self, sealed: &[u8]) -> Taken {
-        let (now, mut opening) = (now(), self.opening());
+        let (now, mut opening) = (self.clock.now(), self.opening());
         let Some(opened) = open(&opening.keys, self.identity.public(), now, sealed) else { return Taken::Unopenable };
         match opening.replays.take(now, opened.command.time_secs, &opened.nonce) {
             Freshness::Fresh => Taken::Command(opened),

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, VecDeque},
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
     vec,
 };
 
@@ -15,11 +15,12 @@ use rand_core::UnwrapErr;
 use sotto_outer::{ClientFrame, ConnectionNonce, Forward, RelayFrame};
 use tokio::{
     sync::{mpsc, oneshot, watch},
+    task::yield_now,
     time::{MissedTickBehavior, interval},
 };
 
 use super::{
-    Metrics,
+    Clock, Metrics,
     accept::Exporter,
     memory,
     metrics::{Delivery, Via, words},
@@ -69,6 +70,8 @@ pub(super) struct Watched {
     pub(super) disk: Option<(PathBuf, u64)>,
     /// Memory that this process may use, in bytes.
     pub(super) memory_bytes_max: u64,
+    /// What time it is.
+    pub(super) clock: Clock,
 }
 
 /// The core with its surroundings.
@@ -82,6 +85,8 @@ pub(super) struct Hub {
     watched: Watched,
     hosts: HashMap<HostTicket, oneshot::Sender<HostAnswer>>,
     next_host: u64,
+    /// Outcomes after which signatures are checked: one a turn, or whoever subscribes would hold up whoever sends.
+    to_check: VecDeque<Applied>,
     metrics: Arc<Metrics>,
     hops: Arc<Hops>,
     /// Where what other relays say comes in.
@@ -155,6 +160,7 @@ impl Hub {
             watched,
             hosts,
             next_host: 0,
+            to_check: VecDeque::new(),
             metrics,
             hops,
             events,
@@ -195,12 +201,17 @@ impl Hub {
                         return;
                     }
                 }
-                () = std::future::ready(()), if !self.broadcasts.is_empty() => {}
+                () = yield_now(), if !self.broadcasts.is_empty() || !self.to_check.is_empty() => {}
             }
-            let now = now();
+            let now = self.watched.clock.now();
             for applied in new_outcomes.drain(..) {
-                let cause = Cause { traced: self.traces.applied(&applied), ..Cause::of(&applied) };
-                self.input(now, Input::Stored(applied.ticket, applied.outcome), cause);
+                match applied.outcome {
+                    Outcome::Owners(_) => self.to_check.push_back(applied),
+                    _ => self.applied(now, applied),
+                }
+            }
+            if let Some(applied) = self.to_check.pop_front() {
+                self.applied(now, applied);
             }
             for event in new_events.drain(..) {
                 self.event(now, event);
@@ -213,6 +224,11 @@ impl Hub {
 
     fn is_drained(&self, draining: &watch::Receiver<bool>) -> bool {
         *draining.borrow() && self.core.connections() == 0 && self.core.awaiting() == 0
+    }
+
+    fn applied(&mut self, now: Timestamp, applied: Applied) {
+        let cause = Cause { traced: self.traces.applied(&applied), ..Cause::of(&applied) };
+        self.input(now, Input::Stored(applied.ticket, applied.outcome), cause);
     }
 
     fn event(&mut self, now: Timestamp, event: Event) {
@@ -397,7 +413,7 @@ impl Hub {
         }
         self.look_at_memory();
         self.metrics.set_shed(self.core.shed());
-        self.input(now(), Input::Tick, Cause::default());
+        self.input(self.watched.clock.now(), Input::Tick, Cause::default());
     }
 
     fn look_at_memory(&mut self) {
@@ -405,10 +421,4 @@ impl Hub {
             self.core.set_memory_used(memory::used_thousandths(used, self.watched.memory_bytes_max));
         }
     }
-}
-
-/// The system's clock: the one place where the relay reads it.
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

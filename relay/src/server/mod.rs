@@ -14,6 +14,7 @@ mod acme;
 mod backlog;
 mod blobs;
 mod certificate;
+mod clock;
 mod connection;
 mod files;
 mod forward;
@@ -78,6 +79,7 @@ use self::{
 pub use self::{
     acme::{Acme, LETS_ENCRYPT},
     blobs::{BlobPlace, BlobSettings},
+    clock::Clock,
     files::{CertificateFiles, FilesError},
     metrics::{AdmittedBy, Blobs, Direction, ForwardError, Forwards, Metrics, Tokens},
     notify::Notify,
@@ -146,6 +148,8 @@ pub struct Settings {
     pub telemetry: Option<TelemetrySettings>,
     /// Where blobs are kept, if they are.
     pub blobs: Option<BlobSettings>,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 impl Settings {
@@ -167,6 +171,7 @@ impl Settings {
             page: None,
             blobs: None,
             telemetry: None,
+            clock: Clock::default(),
         }
     }
 }
@@ -282,13 +287,14 @@ impl<S: Storage> Relay<S> {
         if let Some(database) = settings.database {
             tokio::spawn(backlog::watch(database, Arc::clone(&metrics), draining.clone()));
         }
-        let watched = Watched { disk: settings.disk, memory_bytes_max };
+        let clock = settings.clock;
+        let watched = Watched { disk: settings.disk, memory_bytes_max, clock: clock.clone() };
         let hops = Arc::new(Hops::new(settings.forward));
         let hub = hub::Hub::new(core, ops, watched, unread, Arc::clone(&metrics), hops, events.downgrade());
         let hub = hub.with_traces(Traces::new(settings.telemetry, &metrics));
         let hub = tokio::spawn(hub.run(events_waiting, outcomes_waiting, draining.clone()));
 
-        let inbox = forward::Inbox::new(identity, keys);
+        let inbox = forward::Inbox::new(identity, keys, clock);
         if let Some(blobs) = &blobs {
             tokio::spawn(blobs::sweep(Arc::clone(blobs), Arc::clone(&metrics), draining.clone()));
         }

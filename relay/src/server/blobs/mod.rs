@@ -29,7 +29,7 @@ use tokio::{
 
 use self::header::{Asked, PutRange};
 pub(super) use self::sweep::run as sweep;
-use super::{House, Metrics, RETRY_AFTER_SECS, hub::now, metrics::Direction, writer::Job};
+use super::{House, Metrics, RETRY_AFTER_SECS, clock::now, metrics::Direction, writer::Job};
 use crate::{
     access::blob_capability_hash,
     storage::{

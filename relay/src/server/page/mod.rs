@@ -21,7 +21,7 @@ use sotto_outer::{RelayAddress, Tls};
 
 pub(crate) use self::security_txt::contact_uri;
 use self::sheet::{Guard, Sheet};
-use super::hub::now;
+use super::clock::now;
 use crate::core::Config;
 
 const STYLE: &str = include_str!("style.css");

@@ -20,7 +20,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{clock::Clock, collector::Collector, otlp, span::Span};
-use crate::server::{Metrics, hub};
+use crate::server::{Metrics, clock};
 
 /// Spans that may wait; more are dropped.
 const WAITING_MAX: usize = 2_048;
@@ -87,7 +87,7 @@ async fn run(collector: Collector, mut waiting: mpsc::Receiver<Span>, metrics: A
 }
 
 fn unix() -> Duration {
-    Duration::from_millis(hub::now().as_millis())
+    Duration::from_millis(clock::now().as_millis())
 }
 
 impl Export {
