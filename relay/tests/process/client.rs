@@ -76,10 +76,15 @@ impl Owner {
     }
 
     pub(crate) fn subscribe(&self, client: &Client) -> Command {
+        Command::Subscribe(Subscribe { mailboxes: vec![self.subscription(client)] })
+    }
+
+    /// Signed for this connection.
+    pub(crate) fn subscription(&self, client: &Client) -> Subscription {
         let (mailbox, new) = (self.receive_id(), Lease::from([1; 16]));
         let bytes = signed::subscribe(&client.relay, &client.nonce, &mailbox, None, &new);
         let signature = self.sign(&bytes);
-        Command::Subscribe(Subscribe { mailboxes: vec![Subscription { mailbox, confirmed: None, new, signature }] })
+        Subscription { mailbox, confirmed: None, new, signature }
     }
 
     pub(crate) fn ack(&self, ids: Vec<EnvelopeId>) -> Command {

@@ -10,6 +10,7 @@ mod browser;
 mod client;
 mod durability;
 mod faults;
+mod history;
 mod openapi;
 mod page;
 mod polls;

@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader, Lines, Read},
     net::SocketAddr,
     path::Path,
-    process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio},
 };
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_sotto-relay");
@@ -49,9 +49,10 @@ impl RelayProcess {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut stderr = child.stderr.take();
-        let mut said = |prefix: &str| match stdout.next() {
-            Some(Ok(line)) => line.strip_prefix(prefix).unwrap_or_else(|| panic!("{line}")).to_owned(),
-            _ => {
+        // Whatever starts it may say something before.
+        let mut said = |prefix: &str| match stdout.find_map(|line| Some(line.ok()?.strip_prefix(prefix)?.to_owned())) {
+            Some(said) => said,
+            None => {
                 let mut text = String::new();
                 let _ = stderr.as_mut().map(|stderr| stderr.read_to_string(&mut text));
                 panic!("the relay did not start: {text}")
@@ -65,6 +66,11 @@ impl RelayProcess {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its standard input, where that is a pipe.
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
     }
 
     /// SIGKILL, and waits until it is gone.
