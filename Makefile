@@ -3,10 +3,11 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 SEEDS ?= 1000
+FAULTS ?= 200
 TARGET ?= decoders
 MINUTES ?= 5
 
-.PHONY: help run desktop-demo test bench simulate spec fuzz timing measure package advisories
+.PHONY: help run desktop-demo test bench load soak faults simulate spec fuzz timing measure package advisories
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -24,6 +25,18 @@ bench: ## speed of the cryptography, the relay and the client, each beside its l
 	@. tools/setup.sh && need_packages && need_rust && \
 		cargo bench --locked -p sotto-crypto && cargo bench --locked -p sotto-relay && \
 		cargo build --locked --release -p sotto-relay && cargo bench --locked -p sotto-tests --bench client
+
+load: ## the relay with a million mailboxes, and in storms: some minutes
+	@. tools/setup.sh && need_packages && need_rust && \
+		cargo bench --locked -p sotto-relay --bench relay -- million storm
+
+soak: ## the relay for twenty minutes at 2,000 messages a second: its memory, a line a minute
+	@. tools/setup.sh && need_packages && need_rust && \
+		cargo bench --locked -p sotto-relay --bench relay -- soak
+
+faults: ## a load whose history is checked, through 200 random faults: make faults FAULTS=200 [SEED=81b2]
+	@. tools/setup.sh && need_packages tests && need_rust && \
+		FAULTS=$(FAULTS) cargo test --locked --release -p sotto-relay --test process history_with -- --nocapture
 
 simulate: ## many people, crashes and losses from seeds: make simulate SEEDS=1000
 	@. tools/setup.sh && need_packages && need_rust && \

@@ -2,7 +2,8 @@
 //! in batches of whatever waits, `synchronous=FULL`.
 //!
 //! A sender's message is 8 bytes of id and a payload; it is answered with the id when it is committed, and goes to the
-//! reader of the same number under the row's own id. A reader's message is row ids; they are deleted, and nothing is answered.
+//! reader of the same number under the row's own id, or waits where there is none. A reader's message is row ids; they are
+//! deleted, and nothing is answered. Its first message, without any, makes it the reader and brings what waits.
 
 use std::{
     collections::HashMap,
@@ -10,7 +11,6 @@ use std::{
     net::SocketAddr,
     path::Path as FilePath,
     process::{Child, Stdio},
-    sync::{Arc, Mutex},
 };
 
 use axum::{
@@ -24,7 +24,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, SqliteConnection,
+    AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::{
@@ -50,6 +50,7 @@ pub(crate) struct Router {
 enum Work {
     Insert(Insert),
     Delete(Bytes),
+    Read { pair: u64, reader: Outbox },
 }
 
 struct Insert {
@@ -59,10 +60,13 @@ struct Insert {
     sender: Outbox,
 }
 
-#[derive(Clone)]
-struct Shared {
-    work: UnboundedSender<Work>,
-    readers: Arc<Mutex<HashMap<u64, Outbox>>>,
+/// The writer, with all that it knows beside the file.
+struct Writer {
+    connection: SqliteConnection,
+    next_row: i64,
+    readers: HashMap<u64, Outbox>,
+    /// Rows for pairs without a reader.
+    kept: HashMap<u64, Vec<i64>>,
 }
 
 impl Router {
@@ -73,6 +77,10 @@ impl Router {
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
         Self { child, address: line.trim().parse().expect("an address") }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 }
 
@@ -100,9 +108,9 @@ pub(crate) fn serve(dir: &FilePath) {
         let create = sqlx::query("CREATE TABLE message (id INTEGER PRIMARY KEY, payload BLOB NOT NULL)");
         create.execute(&mut connection).await.expect("a table");
         let (work, waiting) = unbounded_channel();
-        let readers = Arc::default();
-        tokio::spawn(write(connection, waiting, Arc::clone(&readers)));
-        let router = AxumRouter::new().route("/{role}/{pair}", get(accept)).with_state(Shared { work, readers });
+        let writer = Writer { connection, next_row: 0, readers: HashMap::new(), kept: HashMap::new() };
+        tokio::spawn(writer.run(waiting));
+        let router = AxumRouter::new().route("/{role}/{pair}", get(accept)).with_state(work);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let mut out = std::io::stdout();
         writeln!(out, "{}", listener.local_addr().expect("an address")).expect("an output");
@@ -113,19 +121,16 @@ pub(crate) fn serve(dir: &FilePath) {
 }
 
 async fn accept(
-    State(shared): State<Shared>,
+    State(work): State<UnboundedSender<Work>>,
     Path((role, pair)): Path<(String, u64)>,
     upgrade: WebSocketUpgrade,
 ) -> axum::response::Response {
     let upgrade = upgrade.read_buffer_size(4 * 1024).write_buffer_size(16 * 1024);
-    upgrade.on_upgrade(move |socket| connection(socket, shared, role == "send", pair))
+    upgrade.on_upgrade(move |socket| connection(socket, work, role == "send", pair))
 }
 
-async fn connection(mut socket: WebSocket, shared: Shared, is_sender: bool, pair: u64) {
+async fn connection(mut socket: WebSocket, to_writer: UnboundedSender<Work>, is_sender: bool, pair: u64) {
     let (outbox, mut outgoing) = unbounded_channel::<Bytes>();
-    if !is_sender {
-        shared.readers.lock().expect("a lock").insert(pair, outbox.clone());
-    }
     loop {
         tokio::select! {
             biased;
@@ -144,12 +149,12 @@ async fn connection(mut socket: WebSocket, shared: Shared, is_sender: bool, pair
             message = socket.recv() => {
                 let Some(Ok(message)) = message else { return };
                 let bytes = message.into_data();
-                let work = if is_sender {
-                    Work::Insert(Insert { message: bytes, pair, sender: outbox.clone() })
-                } else {
-                    Work::Delete(bytes)
+                let work = match () {
+                    () if is_sender => Work::Insert(Insert { message: bytes, pair, sender: outbox.clone() }),
+                    () if bytes.is_empty() => Work::Read { pair, reader: outbox.clone() },
+                    () => Work::Delete(bytes),
                 };
-                if shared.work.send(work).is_err() {
+                if to_writer.send(work).is_err() {
                     return;
                 }
             }
@@ -157,34 +162,61 @@ async fn connection(mut socket: WebSocket, shared: Shared, is_sender: bool, pair
     }
 }
 
-async fn write(
-    mut connection: SqliteConnection,
-    mut waiting: UnboundedReceiver<Work>,
-    readers: Arc<Mutex<HashMap<u64, Outbox>>>,
-) {
-    let (mut batch, mut next_row) = (vec![], 0_i64);
-    while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let (mut inserts, mut deletes) = (vec![], vec![]);
-        for work in batch.drain(..) {
-            match work {
-                Work::Insert(insert) => inserts.push(insert),
-                Work::Delete(ids) => deletes.extend(ids.chunks_exact(8).map(number)),
+impl Writer {
+    async fn run(mut self, mut waiting: UnboundedReceiver<Work>) {
+        let mut batch = vec![];
+        while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+            let (mut inserts, mut deletes, mut reads) = (vec![], vec![], vec![]);
+            for work in batch.drain(..) {
+                match work {
+                    Work::Insert(insert) => inserts.push(insert),
+                    Work::Delete(ids) => deletes.extend(ids.chunks_exact(8).map(number)),
+                    Work::Read { pair, reader } => reads.push((pair, reader)),
+                }
+            }
+            if !inserts.is_empty() || !deletes.is_empty() {
+                self.write(&inserts, &deletes).await;
+            }
+            for Insert { message, pair, sender } in inserts {
+                let _ = sender.send(message.slice(..8));
+                self.deliver(pair, &message[8..]);
+            }
+            for (pair, reader) in reads {
+                self.read(pair, &reader).await;
+                self.readers.insert(pair, reader);
             }
         }
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.expect("a transaction");
-        insert(&mut connection, next_row, &inserts).await;
+    }
+
+    async fn write(&mut self, inserts: &[Insert], deletes: &[i64]) {
+        let connection = &mut self.connection;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.expect("a transaction");
+        insert(connection, self.next_row, inserts).await;
         if !deletes.is_empty() {
             let delete = sqlx::query("DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))");
-            let ids = serde_json::to_string(&deletes).expect("numbers");
-            delete.bind(ids).execute(&mut connection).await.expect("a delete");
+            let ids = serde_json::to_string(deletes).expect("numbers");
+            delete.bind(ids).execute(&mut *connection).await.expect("a delete");
         }
-        sqlx::query("COMMIT").execute(&mut connection).await.expect("a commit");
-        let readers = readers.lock().expect("a lock");
-        for Insert { message, pair, sender } in inserts {
-            let _ = sender.send(message.slice(..8));
-            let delivery = [&next_row.to_be_bytes()[..], &message[8..]].concat();
-            let _ = readers[&pair].send(delivery.into());
-            next_row += 1;
+        sqlx::query("COMMIT").execute(&mut *connection).await.expect("a commit");
+    }
+
+    /// To its reader, or to those that wait for one.
+    fn deliver(&mut self, pair: u64, payload: &[u8]) {
+        match self.readers.get(&pair) {
+            Some(reader) => drop(reader.send([&self.next_row.to_be_bytes()[..], payload].concat().into())),
+            None => self.kept.entry(pair).or_default().push(self.next_row),
+        }
+        self.next_row += 1;
+    }
+
+    async fn read(&mut self, pair: u64, reader: &Outbox) {
+        let Some(rows) = self.kept.remove(&pair) else { return };
+        let select =
+            sqlx::query("SELECT id, payload FROM message WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id");
+        let rows = select.bind(serde_json::to_string(&rows).expect("numbers")).fetch_all(&mut self.connection);
+        for row in rows.await.expect("rows") {
+            let (id, payload): (i64, &[u8]) = (row.get(0), row.get(1));
+            let _ = reader.send([&id.to_be_bytes()[..], payload].concat().into());
         }
     }
 }
@@ -218,29 +250,36 @@ pub(crate) async fn connect(address: SocketAddr, role: &str, pair: u64) -> WebSo
     client_async_with_config(url, stream, Some(config)).await.expect("a router").0
 }
 
-/// Sends `count` messages from the id `first` on, `window` at a time on their way.
+/// Messages under the ids from `first` on.
+pub(crate) fn messages(first: u64, count: u64, payload_bytes: usize) -> Vec<Bytes> {
+    let message = |id: u64| [&id.to_be_bytes()[..], &vec![7; payload_bytes]].concat().into();
+    (first..first + count).map(message).collect()
+}
+
+/// Sends all of them, `window` at a time on their way.
 pub(crate) async fn send(
     mut socket: WebSocketStream<TcpStream>,
-    first: u64,
-    count: u64,
-    window: u64,
-    payload_bytes: usize,
-) {
-    let (mut sent, mut answered) = (0, 0);
+    messages: Vec<Bytes>,
+    window: usize,
+) -> WebSocketStream<TcpStream> {
+    let (count, mut messages, mut answered, mut on_their_way) = (messages.len(), messages.into_iter(), 0, 0);
     while answered < count {
-        while sent < count && sent - answered < window {
-            let message = [&(first + sent).to_be_bytes()[..], &vec![7; payload_bytes]].concat();
-            socket.send(tungstenite::Message::Binary(message.into())).await.expect("a router");
-            sent += 1;
+        while on_their_way < window {
+            let Some(message) = messages.next() else { break };
+            socket.send(tungstenite::Message::Binary(message)).await.expect("a router");
+            on_their_way += 1;
         }
         socket.next().await.expect("an answer").expect("a router");
         answered += 1;
+        on_their_way -= 1;
     }
+    socket
 }
 
-/// Acknowledges whatever has come, in one message.
-pub(crate) async fn read(mut socket: WebSocketStream<TcpStream>, count: u64) {
+/// Becomes the reader, takes `count` messages, and acknowledges whatever has come, in one message.
+pub(crate) async fn read(mut socket: WebSocketStream<TcpStream>, count: u64) -> WebSocketStream<TcpStream> {
     let mut got = 0;
+    socket.send(tungstenite::Message::Binary(Bytes::new())).await.expect("a router");
     while got < count {
         let (mut ids, mut next) = (vec![], socket.next().await);
         while let Some(message) = next {
@@ -250,4 +289,5 @@ pub(crate) async fn read(mut socket: WebSocketStream<TcpStream>, count: u64) {
         }
         socket.send(tungstenite::Message::Binary(ids.into())).await.expect("a router");
     }
+    socket
 }
