@@ -161,6 +161,7 @@ impl House {
                 | Output::Broadcast { .. }
                 | Output::Wake(_)
                 | Output::Host(..)
+                | Output::Job(..)
                 | Output::Close(_) => {}
             }
         }

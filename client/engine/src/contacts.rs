@@ -132,6 +132,7 @@ impl Work<'_> {
             | Answer::Entries(_)
             | Answer::Closed
             | Answer::Blob(_)
+            | Answer::Tokens(_)
             | Answer::Forwarded(_)
             | Answer::Unreachable { retry_after_secs: _ }
                 if first =>
@@ -149,6 +150,7 @@ impl Work<'_> {
             | Answer::Entries(_)
             | Answer::Closed
             | Answer::Blob(_)
+            | Answer::Tokens(_)
             | Answer::Forwarded(_)
             | Answer::Unreachable { retry_after_secs: _ } => {
                 return self.ask_again(contact);

@@ -39,8 +39,10 @@ impl Role {
     /// The line that a command leaves on.
     pub(crate) const fn of(command: &Command) -> Self {
         match command {
+            // Tokens are fetched here and spent there: the relay is not told by a connection whose they are.
             Command::Send(_)
             | Command::Fetch(_)
+            | Command::Token(_)
             | Command::Append(_)
             | Command::Advance(_)
             | Command::Forward(_)

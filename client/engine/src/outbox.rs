@@ -291,6 +291,7 @@ impl Work<'_> {
                 | Answer::Closed
                 | Answer::Blob(_)
                 | Answer::Work { bits: _ }
+                | Answer::Tokens(_)
                 | Answer::Forwarded(_)
                 | Answer::Unreachable { retry_after_secs: _ },
                 _,

@@ -66,6 +66,7 @@ impl Question {
             | Answer::Closed
             | Answer::Blob(_)
             | Answer::Work { bits: _ }
+            | Answer::Tokens(_)
             | Answer::Forwarded(_)
             | Answer::Unreachable { retry_after_secs: _ } => Proof::Failed(RelayProblem::WrongIdentity),
         }

@@ -2,6 +2,8 @@
 //!
 //! Each check costs the same whether the mailbox exists or not, so that the time of an answer tells no more than `denied` does.
 
+mod minted;
+pub(crate) mod tokens;
 mod work;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
@@ -12,6 +14,9 @@ use sotto_outer::{
 };
 use subtle::ConstantTimeEq;
 
+pub use minted::Mint;
+pub(crate) use tokens::week;
+pub use tokens::{Job, NewKey, TokenKey, Worked};
 pub(crate) use work::shown_bits;
 
 /// The relay's long-lived Ed25519 key. Wiped from memory on drop.

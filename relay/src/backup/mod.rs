@@ -25,6 +25,7 @@ const DATABASE: &str = "relay.db";
 const PARTS: &[PartKind] = &[
     PartKind { name: "identity.key", mode: 0o600, is_needed: true },
     PartKind { name: "relay.toml", mode: 0o644, is_needed: true },
+    PartKind { name: "mint.key", mode: 0o600, is_needed: false },
     PartKind { name: DATABASE, mode: 0o600, is_needed: true },
 ];
 

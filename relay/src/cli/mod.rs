@@ -8,6 +8,7 @@ mod doctor;
 mod drain;
 mod init;
 mod inspect;
+mod mint;
 mod questions;
 mod rotate_cert;
 mod run;
@@ -195,6 +196,21 @@ enum Command {
         /// Which shell
         shell: Shell,
     },
+    /// Print credentials for people who may make mailboxes here, where admission is minted
+    Mint {
+        /// The relay's folder
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Tokens of each purpose that one credential is good for; a person needs one for each contact, and again each month
+        #[arg(long, default_value_t = 200)]
+        uses: u32,
+        /// Days for which it can be used
+        #[arg(long, default_value_t = 30)]
+        days: u32,
+        /// How many credentials
+        #[arg(long, default_value_t = 1)]
+        count: u32,
+    },
     /// Show everything the relay knows now; it may be running or not
     Inspect {
         /// The relay's folder
@@ -319,6 +335,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
             runtime.block_on(upgrade::upgrade(&data, what))
         }
         Command::Completions { shell } => completions::completions(shell),
+        Command::Mint { data, uses, days, count } => mint::mint(&data, uses, days, count),
         Command::Inspect { data, json } => runtime.block_on(inspect::inspect(&data, json)),
     }
 }

@@ -1,6 +1,6 @@
 //! `create`: makes a mailbox. Ids and keys are the client's choice; the same content again is `done` again.
 
-use sotto_outer::{Answer, Create, work::Purpose};
+use sotto_outer::{Answer, Create, TokenPurpose, work::Purpose};
 
 use crate::{
     core::{Asker, Awaiting, Core, Turn, Work},
@@ -8,7 +8,7 @@ use crate::{
 };
 
 pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, create: Create) {
-    let Create { kind, receive_id, send_id, owner, capability_hash, token: _, proof } = create;
+    let Create { kind, receive_id, send_id, owner, capability_hash, token, proof } = create;
     if let Err(retry_after_secs) = let_in(core, turn, asker) {
         return turn.answer(asker, Answer::Busy { retry_after_secs });
     }
@@ -16,7 +16,8 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, create:
         return turn.answer(asker, Answer::Work { bits });
     }
     let mailbox = NewMailbox { kind, receive_id, send_id, owner, capability_hash, day: turn.now.day() };
-    core.store(turn, Op::Create(mailbox), Awaiting::Done(asker));
+    let token = (TokenPurpose::Mailbox, token);
+    core.store_for_token(turn, asker, token, |spend| Op::Create(mailbox, spend), Awaiting::Done(asker));
 }
 
 fn let_in(core: &mut Core, turn: &mut Turn<'_>, asker: Asker) -> Result<(), u32> {

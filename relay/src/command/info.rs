@@ -8,9 +8,10 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, info: &
     if info.version != VERSION {
         return turn.refuse(asker, RefusedReason::Version);
     }
+    let token_keys = core.tokens.good(turn.now).map(|key| *key.id()).collect();
     let (work, forwards) = (core.work_bits(turn.now), core.config.forwards);
     let blob_bytes_max = core.config.blobs.map(|quota| quota.blob_bytes_max);
-    let terms = Terms { work, forwards, blob_bytes_max, ..core.config.terms.clone() };
+    let terms = Terms { token_keys, work, forwards, blob_bytes_max, ..core.config.terms.clone() };
     let Some(connection) = core.connections.get_mut(&asker.conn) else { return };
     connection.greeted = true;
     let (place, exporter) = (&core.config.place, connection.exporter.as_deref());

@@ -19,11 +19,12 @@ pub(crate) mod publish;
 pub(crate) mod rotate;
 pub(crate) mod send;
 pub(crate) mod subscribe;
+pub(crate) mod token;
 
 #[cfg(test)]
 pub(crate) mod testing;
 
-use sotto_outer::Answer;
+use sotto_outer::{Answer, RefusedReason};
 
 use crate::{core::BUSY_RETRY_SECS, storage::Outcome};
 
@@ -35,10 +36,12 @@ pub(crate) fn done(outcome: &Outcome) -> Answer {
     match outcome {
         Outcome::Done => Answer::Done,
         Outcome::Denied => Answer::Denied,
+        Outcome::Spent => Answer::Refused { reason: RefusedReason::Token },
         Outcome::Failed => BUSY,
         Outcome::Full
         | Outcome::Sent { .. }
         | Outcome::Repeated
+        | Outcome::Token(_)
         | Outcome::Work { .. }
         | Outcome::Admitted { .. }
         | Outcome::Owners(_)

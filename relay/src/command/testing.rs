@@ -12,10 +12,11 @@ use sotto_outer::{
     Rotate, Send, SendCapability, SendId, Subscribe, SubscribeChannel, Subscription, Target, VERSION, VerifyKey,
     signed, work::Purpose,
 };
+use zeroize::Zeroizing;
 
 use crate::{
     Identity, Timestamp,
-    access::{capability_hash, read_hash, shown_bits},
+    access::{Job, NewKey, Worked, capability_hash, read_hash, shown_bits, tokens::tests::KEY},
     core::{Config, Conn, Context, Core, HostAnswer, HostCommand, HostTicket, Input, Output, Ticket},
     storage::{NewEnvelope, Op, Outcome, blocked::ReportedId, memory::MemoryStorage},
 };
@@ -36,6 +37,7 @@ pub(crate) struct House {
     /// What is to go to other relays.
     pub(crate) forwards: Vec<(Ticket, Forward)>,
     host_answer: Option<HostAnswer>,
+    jobs: VecDeque<(Ticket, Job)>,
 }
 
 /// A channel with all its keys: those of each generation follow from its number.
@@ -70,6 +72,7 @@ impl House {
             waiting: VecDeque::new(),
             forwards: vec![],
             host_answer: None,
+            jobs: VecDeque::new(),
         }
     }
 
@@ -156,6 +159,7 @@ impl House {
                     let frame = RelayFrame::decode(&frame).expect("what is sent is a frame");
                     self.sent.extend(readers.into_iter().map(|conn| (conn, frame.clone())));
                 }
+                Output::Job(ticket, job) => self.jobs.push_back((ticket, job)),
                 Output::Wake(_) | Output::Close(_) => {}
             }
         }
@@ -163,8 +167,16 @@ impl House {
 
     /// Lets the store do all that waits, and what follows from it.
     pub(crate) fn settle(&mut self) {
-        while !self.waiting.is_empty() {
+        while !self.waiting.is_empty() || !self.jobs.is_empty() {
             self.apply(self.waiting.len());
+            while let Some((ticket, job)) = self.jobs.pop_front() {
+                let worked = match job {
+                    // Making one takes seconds.
+                    Job::MakeKey => Worked::Key(Some(NewKey(Zeroizing::new(KEY.to_vec())))),
+                    job => job.run(&mut self.rng),
+                };
+                self.handle(Input::Worked(ticket, worked));
+            }
         }
     }
 
@@ -245,6 +257,12 @@ impl House {
 
     pub(crate) const fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// Ends and begins again with what is durable.
+    pub(crate) fn restart(&mut self) {
+        let config = self.core.config.clone();
+        self.core = Core::new(config, Identity::from_secret(&[77; 32]));
     }
 
     pub(crate) fn wait_secs(&mut self, secs: u32) {

@@ -8,10 +8,12 @@ use std::{
 };
 
 use data_encoding::HEXLOWER_PERMISSIVE;
+use rand::rngs::SysRng;
+use rand_core::{Rng, UnwrapErr};
 use zeroize::Zeroizing;
 
 use super::{Config, ConfigError};
-use crate::access::Identity;
+use crate::access::{Identity, Mint};
 
 /// A folder with a relay in it.
 #[derive(Clone, Debug)]
@@ -67,15 +69,19 @@ impl DataDir {
     }
 
     pub(crate) fn read_identity(&self) -> Result<Identity, ConfigError> {
-        let path = self.key();
-        let mode = fs::metadata(&path).map_err(|error| ConfigError::file(&path, error))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(ConfigError::KeyMode);
+        Ok(Identity::from_secret(&*read_secret(&self.key())?))
+    }
+
+    /// What signs credentials; made when it is first needed. A key of its own, so that whoever takes it cannot be this relay.
+    pub(crate) fn mint(&self) -> Result<Mint, ConfigError> {
+        let (path, identity) = (self.0.join("mint.key"), self.read_identity()?);
+        if !path.exists() {
+            let mut secret = Zeroizing::new([0; 32]);
+            UnwrapErr(SysRng).fill_bytes(&mut *secret);
+            let hex = Zeroizing::new(HEXLOWER_PERMISSIVE.encode(&*secret));
+            write_new(&path, 0o600, hex.as_bytes())?;
         }
-        let text = Zeroizing::new(fs::read_to_string(&path).map_err(|error| ConfigError::file(&path, error))?);
-        let bytes = Zeroizing::new(HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map_err(|_| ConfigError::Key)?);
-        let secret: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| ConfigError::Key)?;
-        Ok(Identity::from_secret(secret))
+        Ok(Mint::from_secret(&*read_secret(&path)?, identity.public()))
     }
 
     /// Held by the one process that runs from here, until it ends.
@@ -101,6 +107,17 @@ impl DataDir {
         let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &path));
         written.map_err(|error| ConfigError::file(&path, error))
     }
+}
+
+/// 32 bytes in hexadecimal digits, which nobody else on this machine can read.
+fn read_secret(path: &Path) -> Result<Zeroizing<[u8; 32]>, ConfigError> {
+    let mode = fs::metadata(path).map_err(|error| ConfigError::file(path, error))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(ConfigError::KeyMode);
+    }
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| ConfigError::file(path, error))?);
+    let bytes = Zeroizing::new(HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map_err(|_| ConfigError::Key)?);
+    bytes.as_slice().try_into().map(Zeroizing::new).map_err(|_| ConfigError::Key)
 }
 
 fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), ConfigError> {

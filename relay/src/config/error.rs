@@ -51,6 +51,9 @@ pub(crate) enum ConfigError {
     #[error("with tls = \"acme\", `public` is a name and a port, as \"relay.example:443\"")]
     Acme,
     /// Not one of the words.
+    #[error("relay.toml: `admission.kind` is \"open\" or \"minted\", not \"{0}\"")]
+    Admission(String),
+    /// Not one of the words.
     #[error("`tls` is \"own\", \"acme\" or \"off\", not \"{0}\"")]
     Tls(String),
     /// A text that is not of its key's kind.

@@ -4,6 +4,7 @@
 //! them. A new section is its module and a line in [`Sections`].
 
 mod acme;
+mod admission;
 mod blobs;
 mod connections;
 mod dir;
@@ -17,10 +18,11 @@ mod page;
 mod section;
 mod storage;
 mod telemetry;
+mod work;
 
 use std::net::SocketAddr;
 
-use sotto_outer::{RelayAddress, RelayIdentity, Tls};
+use sotto_outer::{AdmissionKind, RelayAddress, RelayIdentity, Terms, Tls};
 
 pub(crate) use self::{dir::DataDir, endpoint::DEFAULT_LISTEN, error::ConfigError};
 use self::{endpoint::Endpoint, metrics::Metrics, section::sections};
@@ -39,8 +41,10 @@ sections! {
     storage: storage::Storage,
     forward: forward::Forward,
     page: page::Page,
-    telemetry: telemetry::Telemetry,
     blobs: blobs::Blobs,
+    admission: admission::Admission,
+    work: work::Work,
+    telemetry: telemetry::Telemetry,
 }
 
 /// `relay.toml`, checked.
@@ -83,7 +87,17 @@ impl Config {
             Tls::Off => Transport::Plain,
             Tls::Acme => sections.acme.transport(dir),
         };
+        let admission = sections.admission.kind()?;
+        let mint = match admission {
+            AdmissionKind::Open => None,
+            AdmissionKind::Minted | AdmissionKind::Oidc => Some(dir.mint()?),
+        };
         let core = core::Config {
+            terms: Terms { admission, ..Terms::default() },
+            toll: sections.work.to_core(),
+            // Where nobody asks for them no keys are made.
+            gives_tokens: admission != AdmissionKind::Open,
+            mint,
             limits: sections.limits.to_core(),
             contact_envelopes_max: sections.limits.contact_envelopes_max,
             forwards: sections.forward.enabled,

@@ -39,6 +39,7 @@ pub(crate) struct Connection {
     pub(crate) subscribes: Meter,
     pub(crate) publishes: Meter,
     pub(crate) fetches: Meter,
+    pub(crate) tokens: Meter,
     /// The counter of the last proof of work that is good once.
     pub(crate) proof_counter: Option<u64>,
     pub(crate) forwards: Meter,
@@ -67,6 +68,7 @@ impl Connection {
             subscribes: Meter::default(),
             publishes: Meter::default(),
             fetches: Meter::default(),
+            tokens: Meter::default(),
             proof_counter: None,
             forwards: Meter::default(),
             forwarding: 0,

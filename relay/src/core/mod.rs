@@ -19,6 +19,7 @@ mod host;
 mod random;
 mod rate;
 mod subscription;
+mod tokens;
 mod toll;
 mod transit;
 
@@ -42,7 +43,7 @@ pub use toll::Toll;
 pub use transit::Transit;
 
 use crate::{
-    access::Identity,
+    access::{Identity, Job, Mint, NewKey, Worked},
     command,
     storage::{
         Op, Outcome, Quota,
@@ -84,6 +85,8 @@ pub enum Input {
     /// A command came through another relay: a connection that is greeted already and asks once. Its nonce is the hash of the
     /// ciphertext that brought it.
     OpenedByForward(Conn, ConnectionNonce),
+    /// A job is done.
+    Worked(Ticket, Worked),
     /// Another node stored something for a mailbox.
     Woken(Tag),
     /// The host asks something.
@@ -97,6 +100,8 @@ pub enum Input {
 pub enum Output {
     /// Apply an operation; hand its outcome back with this ticket.
     Store(Ticket, Op),
+    /// Do what takes long elsewhere; hand the result back with this ticket.
+    Job(Ticket, Job),
     /// Send a frame.
     Reply(Conn, RelayFrame),
     /// Ask another relay; hand what it says back with this ticket.
@@ -182,6 +187,12 @@ pub struct Config {
     pub transit_bytes_max: usize,
     /// Work asked for what anyone may do.
     pub toll: Toll,
+    /// Whether keys for tokens are made and tokens given.
+    pub gives_tokens: bool,
+    /// What signs credentials, where the host mints them.
+    pub mint: Option<Mint>,
+    /// Times that a connection may ask for tokens.
+    pub token_rate: Rate,
     /// Keys the tags; nodes that share a store share it.
     pub wake_key: [u8; 32],
 }
@@ -215,6 +226,9 @@ impl Default for Config {
             admission: Admission::default(),
             transit_bytes_max: 256 * 1024 * 1024,
             toll: Toll::NONE,
+            gives_tokens: false,
+            mint: None,
+            token_rate: Rate { burst: 8, interval_millis: 10_000 },
             wake_key: [0; 32],
         }
     }
@@ -251,6 +265,7 @@ pub struct Core {
     fetch_rush: toll::Rush,
     pub(crate) channels: channel::Channels,
     pub(crate) appends: Rates<VerifyKey>,
+    pub(crate) tokens: tokens::Tokens,
     tags: BTreeMap<Tag, ReceiveId>,
     awaiting: BTreeMap<Ticket, Awaiting>,
     awaiting_bytes: usize,
@@ -298,6 +313,16 @@ pub(crate) enum Awaiting {
     Page(channel::Page),
     Sweep,
     ChannelSweep,
+    /// The keys that are stored.
+    TokenKeys,
+    /// A key that is being made, then stored.
+    NewKey(tokens::NewKeyOf),
+    KeptKey(tokens::NewKeyOf, NewKey),
+    /// Tokens that were counted and are being signed.
+    Counted(command::token::Awaiting),
+    Signed(Asker),
+    /// A token that is being checked, and what it buys.
+    Shown(tokens::Shown),
 }
 
 /// One call of [`Core::handle`]: what it may use, and what has come out so far.
@@ -345,6 +370,7 @@ impl Core {
             fetch_rush: toll::Rush::NONE,
             channels: channel::Channels::new(),
             appends: Rates::new(),
+            tokens: tokens::Tokens::NONE,
             tags: BTreeMap::new(),
             awaiting: BTreeMap::new(),
             awaiting_bytes: 0,
@@ -371,6 +397,7 @@ impl Core {
             Input::Malformed(conn) => self.malformed(&mut turn, conn),
             Input::Closed(conn) => self.closed(conn),
             Input::Stored(ticket, outcome) => self.stored(&mut turn, ticket, outcome),
+            Input::Worked(ticket, worked) => self.worked(&mut turn, ticket, worked),
             Input::Woken(tag) => self.woken(&mut turn, tag),
             Input::Host(ticket, command) => self.host(&mut turn, ticket, command),
             Input::Tick => self.tick(&mut turn),
@@ -410,7 +437,7 @@ impl Core {
 
     /// Storage operations on their way.
     pub fn awaiting(&self) -> usize {
-        self.awaiting.len()
+        self.awaiting.len() - usize::from(self.tokens.making_job)
     }
 
     /// Payload bytes that wait for them.
@@ -456,6 +483,7 @@ impl Core {
         }
         match command {
             Command::Info(info) => command::info::handle(self, turn, asker, &info),
+            Command::Token(request) => command::token::handle(self, turn, asker, request),
             Command::Create(create) => command::create::handle(self, turn, asker, create),
             Command::Send(send) => command::send::handle(self, turn, asker, send),
             Command::Subscribe(subscribe) => command::subscribe::handle(self, turn, asker, subscribe),
@@ -519,6 +547,10 @@ impl Core {
             Awaiting::ChannelSweep => self.channels_swept(turn, &outcome),
             Awaiting::BlobState(asker) => turn.answer(asker, command::blob::state(outcome)),
             Awaiting::BlobSweep => command::blob::swept(self, turn, &outcome),
+            Awaiting::TokenKeys => self.tokens_loaded(outcome),
+            Awaiting::KeptKey(of, key) => self.key_kept(of, &key, &outcome),
+            Awaiting::Counted(awaiting) => command::token::counted(self, turn, awaiting, &outcome),
+            Awaiting::NewKey(_) | Awaiting::Signed(_) | Awaiting::Shown(_) => {}
         }
     }
 
@@ -533,6 +565,7 @@ impl Core {
             self.sweep_channels(turn);
         }
         command::blob::sweep(self, turn);
+        self.look_after_tokens(turn);
         self.refill_all(turn);
         self.read_pages(turn);
     }
@@ -564,6 +597,29 @@ impl Core {
         }
     }
 
+    /// Gives a job away; its result comes back with what is awaited.
+    pub(crate) fn work(&mut self, turn: &mut Turn<'_>, job: Job, awaiting: Awaiting) {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.awaiting_bytes += awaiting.bytes();
+        self.awaiting.insert(ticket, awaiting);
+        self.tokens.jobs += 1;
+        turn.outputs.push(Output::Job(ticket, job));
+    }
+
+    fn worked(&mut self, turn: &mut Turn<'_>, ticket: Ticket, worked: Worked) {
+        let Some(awaiting) = self.awaiting.remove(&ticket) else { return };
+        self.awaiting_bytes -= awaiting.bytes();
+        self.tokens.jobs -= 1;
+        match (awaiting, worked) {
+            (Awaiting::NewKey(of), Worked::Key(key)) => self.key_made(turn, of, key),
+            (Awaiting::Signed(asker), Worked::Signed(signed)) => command::token::signed(turn, asker, signed),
+            (Awaiting::Shown(shown), Worked::Verified(valid)) => self.token_checked(turn, shown, valid),
+            // A job's result is of its own sort.
+            _ => {}
+        }
+    }
+
     /// Sends an operation on its way; its outcome comes back with what is awaited.
     pub(crate) fn store(&mut self, turn: &mut Turn<'_>, op: Op, awaiting: Awaiting) -> Ticket {
         let ticket = Ticket(self.next_ticket);
@@ -582,7 +638,13 @@ impl Awaiting {
             Self::Send(awaiting) | Self::Ephemeral(awaiting) => awaiting.bytes(),
             Self::Writer(awaiting) => awaiting.bytes(),
             Self::Append(awaiting) => awaiting.bytes(),
+            Self::Shown(shown) => shown.then.bytes(),
             Self::Done(_)
+            | Self::TokenKeys
+            | Self::NewKey(_)
+            | Self::KeptKey(..)
+            | Self::Counted(_)
+            | Self::Signed(_)
             | Self::Subscriber(_)
             | Self::Lease(_)
             | Self::Ack(_)

@@ -164,6 +164,7 @@ const fn needs_no_connection(command: &Command) -> bool {
     match command {
         Command::Send(_) | Command::Fetch(_) => true,
         Command::Info(_)
+        | Command::Token(_)
         | Command::Create(_)
         | Command::Subscribe(_)
         | Command::Ack(_)

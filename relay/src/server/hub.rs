@@ -29,6 +29,7 @@ use super::{
     writer::{Applied, Job},
 };
 use crate::{
+    access::Worked,
     core::{Conn, Context, Core, ForwardOutcome, HostAnswer, HostCommand, HostTicket, Input, Output, Ticket},
     forward::Hops,
     storage::Outcome,
@@ -92,6 +93,8 @@ pub(super) struct Hub {
     /// Where what other relays say comes in.
     events: mpsc::WeakSender<Event>,
     traces: Traces,
+    results: mpsc::UnboundedSender<(Ticket, Worked)>,
+    results_waiting: mpsc::UnboundedReceiver<(Ticket, Worked)>,
 }
 
 /// A frame, and who is still to get it.
@@ -150,6 +153,7 @@ impl Hub {
         events: mpsc::WeakSender<Event>,
     ) -> Self {
         metrics.set_memory_max(watched.memory_bytes_max);
+        let (results, results_waiting) = mpsc::unbounded_channel();
         let (links, hosts) = (HashMap::new(), HashMap::new());
         let mut hub = Self {
             core,
@@ -165,6 +169,8 @@ impl Hub {
             hops,
             events,
             traces: Traces::off(),
+            results,
+            results_waiting,
         };
         // Before anybody is let in.
         hub.look_at_memory();
@@ -193,6 +199,9 @@ impl Hub {
                     if count == 0 {
                         return tracing::error!("storage has ended; the relay stops");
                     }
+                }
+                Some((ticket, worked)) = self.results_waiting.recv() => {
+                    self.input(now(), Input::Worked(ticket, worked), Cause::default());
                 }
                 _ = events.recv_many(&mut new_events, TAKE_MAX) => {}
                 _ = tick.tick() => self.tick().await,
@@ -334,6 +343,12 @@ impl Hub {
             }
             Output::Forward(ticket, forward) => {
                 self.forward(ticket, forward);
+                return None;
+            }
+            Output::Job(ticket, job) => {
+                let results = self.results.clone();
+                // The hub ends only when nothing is awaited, so the channel is there.
+                tokio::task::spawn_blocking(move || results.send((ticket, job.run(&mut UnwrapErr(SysRng)))));
                 return None;
             }
             // One node alone has nobody to wake.

@@ -107,7 +107,8 @@ fn payload_bytes(op: &Op) -> usize {
         Op::Channel(ChannelOp::Append(entry)) => entry.entry.len(),
         Op::Channel(ChannelOp::Read { bytes_max, .. }) => *bytes_max / 16,
         Op::Channel(_)
-        | Op::Create(_)
+        | Op::Create(..)
+        | Op::Token(_)
         | Op::Admit { .. }
         | Op::Owners(_)
         | Op::Lease { .. }

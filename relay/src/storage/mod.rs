@@ -12,6 +12,7 @@ pub mod memory;
 mod model;
 pub mod objects;
 pub mod sqlite;
+mod token;
 
 use bytes::Bytes;
 use sotto_outer::{
@@ -24,6 +25,7 @@ use self::{
     channel::{ChannelOp, ChannelOutcome},
 };
 use crate::time::{Day, Timestamp};
+pub use token::{Spend, StoredKey, TokenOp, TokenOutcome};
 
 /// Envelopes, and lapsed mailboxes, that one [`Op::Expire`] removes at most, so that a sweep never holds up a send.
 pub const EXPIRE_ROWS_MAX: usize = 1_000;
@@ -74,8 +76,11 @@ impl Quota {
 /// One thing to do to the store.
 #[derive(Clone, Debug)]
 pub enum Op {
-    /// Make a mailbox. [`Outcome::Done`], also where the same one exists; else [`Outcome::Denied`].
-    Create(NewMailbox),
+    /// Make a mailbox. [`Outcome::Done`], also where the same one exists; else [`Outcome::Denied`]. Where it costs a token that
+    /// was spent before, [`Outcome::Spent`]; a mailbox that exists costs none.
+    Create(NewMailbox, Option<Spend>),
+    /// Keys for tokens, and counts of them. [`Outcome::Token`], [`Outcome::Done`] or [`Outcome::Denied`].
+    Token(TokenOp),
     /// Keep an envelope. [`Outcome::Sent`], [`Outcome::Repeated`], [`Outcome::Denied`], [`Outcome::Work`] or [`Outcome::Full`].
     Send(NewEnvelope),
     /// Check a capability and keep nothing. [`Outcome::Admitted`], [`Outcome::Work`] or [`Outcome::Denied`].
@@ -258,6 +263,10 @@ pub enum Outcome {
     Denied,
     /// The mailbox's or channel's quota is used up; nothing was stored.
     Full,
+    /// The token was spent before; nothing was made.
+    Spent,
+    /// What a [`TokenOp`] asked for.
+    Token(TokenOutcome),
     /// The envelope is stored.
     Sent {
         /// The reader's name of the mailbox.

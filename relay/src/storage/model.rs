@@ -3,17 +3,23 @@
 use bytes::Bytes;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
-use sotto_outer::{CapabilityHash, ChannelId, EnvelopeId, Lease, MailboxKind, OwnerKey, ReceiveId, SendId};
+use sotto_outer::{
+    CapabilityHash, ChannelId, EnvelopeId, Lease, MailboxKind, OwnerKey, ReceiveId, SendId, TokenPurpose,
+};
+use zeroize::Zeroizing;
 
 use super::{
-    NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Quota, Seq, Storage,
+    NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Quota, Seq, Spend, Storage, StoredKey, TokenOp,
     blob::{BlobOp, BlobQuota, NewBlob, ObjectKey},
     blocked::ReportedId,
     channel::{ChannelOp, ChannelQuota, GenerationKeys, NewChannel, NewEntry, Reader},
     memory::MemoryStorage,
     sqlite::SqliteStorage,
 };
-use crate::time::{Day, Timestamp};
+use crate::{
+    access::NewKey,
+    time::{Day, Timestamp},
+};
 
 const BATCHES: usize = 300;
 const QUOTA: Quota = Quota { pairwise_envelopes_max: 12, contact_envelopes_max: 5, bytes_max: 2_000 };
@@ -71,6 +77,30 @@ impl Draw {
             owner: OwnerKey::from([name[0]; 32]),
             capability_hash: CapabilityHash::from([name[0]; 32]),
             day: self.day(),
+        }
+    }
+
+    fn spend(&mut self) -> Option<Spend> {
+        let nonce_hash = [u8::try_from(self.below(6)).unwrap(); 32];
+        let forget_at = self.now.plus_millis(self.below(2 * DAY_MILLIS));
+        (self.below(3) == 0).then(|| Spend { key: [1; 32].into(), nonce_hash, forget_at })
+    }
+
+    fn token(&mut self) -> TokenOp {
+        let purpose = TokenPurpose::ALL[usize::try_from(self.below(3)).unwrap()];
+        let week = self.day().as_days() / 7 + u32::try_from(self.below(2)).unwrap();
+        match self.below(4) {
+            0 => TokenOp::Keys { from_week: week },
+            1 => {
+                TokenOp::KeepKey(StoredKey { purpose, week, secret: NewKey(Zeroizing::new(self.fill::<8>().to_vec())) })
+            }
+            _ => TokenOp::Count {
+                holder: self.fill(),
+                purpose,
+                count: u32::try_from(self.below(5)).unwrap(),
+                uses: 8,
+                forget_at: self.now.plus_millis(self.below(2 * DAY_MILLIS)),
+            },
         }
     }
 
@@ -175,7 +205,8 @@ impl Draw {
 
     fn op(&mut self, seen: &[Seq]) -> Op {
         match self.below(52) {
-            0..=2 => Op::Create(self.mailbox()),
+            0 => Op::Token(self.token()),
+            1..=2 => Op::Create(self.mailbox(), self.spend()),
             3..=12 => {
                 let name = self.fill::<16>();
                 Op::Send(NewEnvelope {
@@ -281,10 +312,10 @@ fn a_crash_drops_what_is_pending_and_nothing_else() {
     let mut memory = MemoryStorage::new();
     let mailbox = NewMailbox { send_id: [1; 16].into(), receive_id: [1; 16].into(), ..draw.mailbox() };
     let owners = || Op::Owners(vec![Owned::Mailbox([1; 16].into())]);
-    memory.apply(vec![Op::Create(mailbox.clone())]);
+    memory.apply(vec![Op::Create(mailbox.clone(), None)]);
     memory.crash();
     assert_eq!(memory.apply(vec![owners()]), [Outcome::Owners(vec![None])]);
-    memory.apply(vec![Op::Create(mailbox.clone())]);
+    memory.apply(vec![Op::Create(mailbox.clone(), None)]);
     memory.commit();
     memory.crash();
     assert_eq!(memory.apply(vec![owners()]), [Outcome::Owners(vec![Some(mailbox.owner)])]);

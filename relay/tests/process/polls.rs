@@ -7,11 +7,14 @@ use ed25519_dalek::{Signer, SigningKey};
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode, client::conn::http1, header::HOST};
 use hyper_util::rt::TokioIo;
+use sha2::{Digest, Sha256};
 use sotto_outer::{
     Answer, BundleId, ClientFrame, Command, ConnectionNonce, Delete, Deliver, EnvelopeId, Fetch, Info, InfoAnswer,
-    Lease, OwnerKey, Poll, PollAnswer, Publish, RelayFrame, RelayIdentity, Subscribe, Subscription, Target, VERSION,
+    Lease, OwnerKey, Poll, PollAnswer, Proof, Publish, RelayFrame, RelayIdentity, Subscribe, Subscription, Target,
+    VERSION,
     limits::{BUNDLE_MAIN_BYTES, BUNDLE_PART_BYTES, FRAME_BYTES_MAX, POLL_BYTES_MAX},
     signed,
+    work::{self, Purpose},
 };
 use tokio::net::TcpStream;
 
@@ -113,6 +116,16 @@ fn subscribe(owner: &Owner, poller: &Poller) -> Command {
     Command::Subscribe(Subscribe { mailboxes: vec![Subscription { mailbox, confirmed: None, new, signature }] })
 }
 
+/// The work that a relay asks of strangers.
+fn prove(poller: &Poller, purpose: &Purpose, bits: u8) -> Proof {
+    let challenge = work::challenge(&poller.relay, &poller.nonce, purpose);
+    let fits = |counter: &u64| {
+        let hash = Sha256::new_with_prefix(&challenge).chain_update(counter.to_be_bytes()).finalize();
+        work::leading_zero_bits(&hash.into()) >= bits
+    };
+    Proof::from((0..).find(fits).expect("some counter fits").to_be_bytes())
+}
+
 #[tokio::test]
 async fn every_command_is_answered_over_long_poll() {
     let dir = tempfile::tempdir().unwrap();
@@ -149,7 +162,11 @@ async fn every_command_is_answered_over_long_poll() {
     };
     publish.signature = key.sign(&signed::publish(&sender.relay, &sender.nonce, &publish)).to_bytes().into();
     assert_eq!(sender.ask(Command::Publish(publish)).await, Answer::Done);
-    let fetched = sender.ask(Command::Fetch(Fetch { bundle, proof: None })).await;
+    let Answer::Work { bits } = sender.ask(Command::Fetch(Fetch { bundle, proof: None })).await else {
+        panic!("a fetch costs work")
+    };
+    let proof = Some(prove(&sender, &Purpose::Fetch(bundle), bits));
+    let fetched = sender.ask(Command::Fetch(Fetch { bundle, proof })).await;
     let Answer::Bundle(fetched) = fetched else { panic!("{fetched:?}") };
     assert!(fetched.main == main && fetched.pair == Some(part));
     let target = Target::Bundle(bundle);

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::{BlobState, ConnectionNonce, Entries, Forwarded, OwnerSignature, RelayIdentity, Terms};
+use crate::{BlobState, ConnectionNonce, Entries, Forwarded, OwnerSignature, RelayIdentity, Terms, Tokens};
 
 /// The outcome of one command.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -84,6 +84,9 @@ pub enum Answer {
     /// The channel is closed.
     #[n(16)]
     Closed,
+    /// To `token`.
+    #[n(10)]
+    Tokens(#[n(0)] Tokens),
 }
 
 /// Why a command was refused.

@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 use crate::{
     Advance, Append, BlobCreate, BlobWriter, BundleId, CapabilityHash, CloseChannel, ConnectionNonce, CreateChannel,
     EnvelopeId, Forward, Lease, OwnerKey, OwnerSignature, ReadChannel, ReceiveId, SendCapability, SendId, ShownToken,
-    SubscribeChannel, work::Proof,
+    SubscribeChannel, TokenRequest, work::Proof,
 };
 
 /// One operation, with all it needs.
@@ -15,6 +15,9 @@ pub enum Command {
     /// Who are you, and prove it: the first command on every connection.
     #[n(0)]
     Info(#[n(0)] Info),
+    /// Which keys for tokens are there, or: sign these blindly.
+    #[n(1)]
+    Token(#[n(0)] TokenRequest),
     /// Make a mailbox.
     #[n(2)]
     Create(#[n(0)] Create),

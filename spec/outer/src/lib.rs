@@ -55,7 +55,10 @@ pub use identifier::{
 };
 pub use poll::{Poll, PollAnswer};
 pub use terms::{AdmissionKind, Terms, WorkBits};
-pub use token::{ShownToken, TokenKeyId, TokenPurpose};
+pub use token::{
+    BlindToken, ListedKey, ShownToken, SignTokens, SignedTokens, TokenKeyId, TokenKeys, TokenModulus, TokenPurpose,
+    TokenRequest, Tokens,
+};
 pub use work::Proof;
 
 /// The one version number of this wire. Another one is refused, never negotiated.

@@ -46,6 +46,10 @@ pub const BUNDLE_FETCH_INTERVAL_SECS: u32 = 600;
 pub const BUNDLE_MAIN_BYTES: usize = 3_072;
 /// Exact bytes of a bundle's sealed one-time or last-resort part.
 pub const BUNDLE_PART_BYTES: usize = 2_048;
+/// Tokens signed at once.
+pub const TOKENS_MAX: usize = 32;
+/// Longest credential shown for tokens, in bytes.
+pub const CREDENTIAL_BYTES_MAX: usize = 4_096;
 /// Bytes of a token as it is shown.
 pub const TOKEN_BYTES: usize = 352;
 /// Bytes of a proof of work.

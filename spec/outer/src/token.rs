@@ -5,7 +5,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::{fixed_bytes, labels};
+use crate::{fixed_bytes, labels, work::Proof};
 
 fixed_bytes!(
     /// Names the key of one purpose and one week: SHA-256 over [`key_id_input`].
@@ -15,6 +15,103 @@ fixed_bytes!(
     /// A token as it is shown: key id (32) ‖ randomizer (32, RFC 9474 §4.2) ‖ nonce (32) ‖ signature (256).
     ShownToken, 352
 );
+
+fixed_bytes!(
+    /// A blinded message, or its signature: a number below the key's modulus, big-endian.
+    BlindToken, 256
+);
+fixed_bytes!(
+    /// The modulus of an RSA-2048 key, big-endian; the exponent is 65,537.
+    TokenModulus, 256
+);
+
+/// What is asked about tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(flat)]
+pub enum TokenRequest {
+    /// Which keys there are.
+    #[n(0)]
+    Keys,
+    /// Sign these.
+    #[n(1)]
+    Sign(#[n(0)] SignTokens),
+}
+
+/// Asks for tokens.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct SignTokens {
+    /// With which key: one of this week's.
+    #[n(0)]
+    pub key: TokenKeyId,
+    /// What admits, where admission is not open: a JWT that the relay minted, at most `CREDENTIAL_BYTES_MAX`.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub credential: Option<Vec<u8>>,
+    /// 1 to `TOKENS_MAX` blinded messages.
+    #[n(2)]
+    pub blinded: Vec<BlindToken>,
+    /// Proof of work, where admission is open.
+    #[n(3)]
+    pub proof: Option<Proof>,
+}
+
+/// The answer to a [`TokenRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(flat)]
+pub enum Tokens {
+    /// The keys.
+    #[n(0)]
+    Keys(#[n(0)] TokenKeys),
+    /// Blind signatures, in the order of the request.
+    #[n(1)]
+    Signed(#[n(0)] SignedTokens),
+}
+
+/// Keys of this week and of the last.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct TokenKeys {
+    /// Each. An id that the signed terms do not list is of no use.
+    #[n(0)]
+    pub keys: Vec<ListedKey>,
+}
+
+/// A key for tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ListedKey {
+    /// What its tokens are good for.
+    #[n(0)]
+    pub purpose: TokenPurpose,
+    /// The week that it signs in; its tokens are good in the next one too. Weeks are counted from 1970-01-01.
+    #[n(1)]
+    pub week: u32,
+    /// Its modulus.
+    #[n(2)]
+    pub modulus: TokenModulus,
+}
+
+/// Blind signatures.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct SignedTokens {
+    /// One for each that was asked.
+    #[n(0)]
+    pub signatures: Vec<BlindToken>,
+}
+
+/// How much, not what: a credential is nobody's business in a log.
+impl core::fmt::Debug for SignTokens {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { key: _, credential, blinded, proof: _ } = self;
+        let credential_bytes = credential.as_ref().map(Vec::len);
+        f.debug_struct("SignTokens")
+            .field("credential_bytes", &credential_bytes)
+            .field("blinded", &blinded.len())
+            .finish_non_exhaustive()
+    }
+}
 
 /// What a token is good for. Each has keys of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]

@@ -9,9 +9,10 @@ use sotto_inner::limits::FIRST_MESSAGE_BYTES;
 use sotto_outer::{
     Ack, AdmissionKind, Advance, Answer, Append, BlobCreate, BlobState, BlobWriter, Bundle, CapabilityHash,
     ChannelEntry, ClientFrame, CloseChannel, Command, ConnectionNonce, Create, CreateChannel, Delete, Deliver, Entries,
-    Fetch, Forward, ForwardKey, Forwarded, Hop, Info, InfoAnswer, LeaseOutcome, Limits, MailboxKind, NumberedEntry,
-    Poll, PollAnswer, Publish, ReadChannel, RefusedReason, RelayAddress, RelayFrame, Rotate, Send, Subscribe,
-    SubscribeChannel, Subscribed, Subscription, Target, Terms, Tls, VERSION, WorkBits, codec,
+    Fetch, Forward, ForwardKey, Forwarded, Hop, Info, InfoAnswer, LeaseOutcome, Limits, ListedKey, MailboxKind,
+    NumberedEntry, Poll, PollAnswer, Publish, ReadChannel, RefusedReason, RelayAddress, RelayFrame, Rotate, Send,
+    SignTokens, SignedTokens, Subscribe, SubscribeChannel, Subscribed, Subscription, Target, Terms, Tls, TokenKeys,
+    TokenPurpose, TokenRequest, Tokens, VERSION, WorkBits, codec,
     forward::{ForwardedAnswer, ForwardedCommand},
     limits,
 };
@@ -163,8 +164,17 @@ fn client_frames() -> Vec<(&'static str, Vec<u8>)> {
     let blob_writer = BlobWriter { blob: [24; 16].into(), capability: [27; 32].into() };
     let largest = vec![8; limits::PAYLOAD_BYTES_MAX];
     let proof = Some([15; limits::PROOF_BYTES].into());
+    let sign = SignTokens {
+        key: [24; 32].into(),
+        credential: Some(vec![26; 300]),
+        blinded: vec![[27; 256].into(), [28; 256].into()],
+        proof: None,
+    };
     let commands = [
         ("info", info()),
+        ("token keys", Command::Token(TokenRequest::Keys)),
+        ("token with a credential", Command::Token(TokenRequest::Sign(sign.clone()))),
+        ("token with a proof", Command::Token(TokenRequest::Sign(SignTokens { credential: None, proof, ..sign }))),
         ("create pairwise", Command::Create(create.clone())),
         (
             "create contact with token and proof",
@@ -293,6 +303,7 @@ fn relay_frames() -> Vec<(&'static str, Vec<u8>)> {
         forwards: true,
         blob_bytes_max: Some(limits::BLOB_BYTES_MAX),
     };
+    let listed = ListedKey { purpose: TokenPurpose::Blob, week: 2_968, modulus: [30; 256].into() };
     let bundle = Bundle { main: vec![20; limits::BUNDLE_MAIN_BYTES], pair: None, last_resort: None };
     let part = vec![21; limits::BUNDLE_PART_BYTES];
     let key = ForwardKey { week: 3_000, key: [25; limits::FORWARD_KEY_BYTES].into(), signature: [19; 64].into() };
@@ -302,6 +313,8 @@ fn relay_frames() -> Vec<(&'static str, Vec<u8>)> {
         ("info with terms", Answer::Info(InfoAnswer { terms, ..info.clone() })),
         ("info", Answer::Info(info)),
         ("work", Answer::Work { bits: 14 }),
+        ("token keys", Answer::Tokens(Tokens::Keys(TokenKeys { keys: vec![listed] }))),
+        ("signed tokens", Answer::Tokens(Tokens::Signed(SignedTokens { signatures: vec![[29; 256].into()] }))),
         ("refused for its token", Answer::Refused { reason: RefusedReason::Token }),
         ("refused as not done here", Answer::Refused { reason: RefusedReason::Unavailable }),
         ("done", Answer::Done),

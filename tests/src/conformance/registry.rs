@@ -111,6 +111,7 @@ pub fn constants() -> Vec<(&'static str, Entries, &'static str)> {
                 ENTRY_TTL_SECS CHANNEL_LAPSE_DAYS CHANNEL_CONFIRM_ENTRIES READ_ENTRIES_MAX
                 BUNDLE_FETCH_INTERVAL_SECS BUNDLE_MAIN_BYTES BUNDLE_PART_BYTES TOKEN_BYTES PROOF_BYTES BLOB_BYTES_MAX
                 BLOB_PART_BYTES BLOB_TTL_SECS BLOB_UPLOAD_SECS HOST_BYTES_MAX
+                BUNDLE_FETCH_INTERVAL_SECS BUNDLE_MAIN_BYTES BUNDLE_PART_BYTES TOKENS_MAX CREDENTIAL_BYTES_MAX TOKEN_BYTES PROOF_BYTES HOST_BYTES_MAX
                 FORWARD_KEY_BYTES FORWARD_COMMAND_BYTES FORWARD_REQUEST_BYTES FORWARD_ANSWER_BYTES FORWARD_RESPONSE_BYTES
                 FORWARD_IN_FLIGHT_MAX FORWARD_CLOCK_SECS),
             OUTER_LIMITS,
@@ -267,6 +268,7 @@ fn bodies() -> Vec<Body> {
 fn command_name(command: &Command) -> &'static str {
     match command {
         Command::Info(_) => "info",
+        Command::Token(_) => "token",
         Command::Create(_) => "create",
         Command::Send(_) => "send",
         Command::Subscribe(_) => "subscribe",
@@ -315,6 +317,7 @@ fn answer_name(answer: &Answer) -> &'static str {
         Answer::Entries(_) => "entries",
         Answer::Closed => "closed",
         Answer::Blob(_) => "blob",
+        Answer::Tokens(_) => "tokens",
     }
 }
 

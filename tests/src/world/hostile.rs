@@ -176,6 +176,7 @@ impl Hostile {
             | Answer::Entries(_)
             | Answer::Closed
             | Answer::Work { bits: _ }
+            | Answer::Tokens(_)
             | Answer::Forwarded(_)
             | Answer::Blob(_)
             | Answer::Unreachable { retry_after_secs: _ } => answer,

@@ -80,6 +80,7 @@ impl World {
                 self.released.push(Released { time: now, from: id, mailbox: send.mailbox, durable, verdict });
             }
             Command::Info(_)
+            | Command::Token(_)
             | Command::Subscribe(_)
             | Command::Ack(_)
             | Command::Rotate(_)

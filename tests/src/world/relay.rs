@@ -155,7 +155,7 @@ impl Relay {
                     let frame = RelayFrame::decode(&frame).expect("a relay's frames decode");
                     wishes.extend(readers.into_iter().map(|conn| Wish::Send(conn, frame.clone())));
                 }
-                Output::Wake(_) | Output::Host(..) => {}
+                Output::Wake(_) | Output::Job(..) | Output::Host(..) => {}
                 // Relays of this world do not reach each other.
                 Output::Forward(ticket, _) => forwards.push(ticket),
                 Output::Close(conn) => wishes.push(Wish::Close(conn)),

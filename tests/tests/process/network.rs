@@ -199,6 +199,7 @@ fn payloads(seen: &Seen) -> Vec<Vec<u8>> {
                 all.extend(publish.pairs.into_iter().map(Into::into));
             }
             Command::Info(_)
+            | Command::Token(_)
             | Command::Create(_)
             | Command::Subscribe(_)
             | Command::Ack(_)

@@ -18,6 +18,7 @@ pub(super) const WORDS: &[&str] = &[
     MALFORMED,
     // commands
     "info",
+    "token",
     "create",
     "send",
     "subscribe",
@@ -52,6 +53,7 @@ pub(super) const WORDS: &[&str] = &[
     "entries",
     "closed",
     "blob",
+    "tokens",
     // transports
     "websocket",
     "long_poll",
@@ -109,6 +111,7 @@ pub(in crate::server) const fn delivery(delivery: Delivery) -> &'static str {
 pub(super) const fn command(command: &Command) -> &'static str {
     match command {
         Command::Info(_) => "info",
+        Command::Token(_) => "token",
         Command::Create(_) => "create",
         Command::Send(_) => "send",
         Command::Subscribe(_) => "subscribe",
@@ -148,5 +151,6 @@ pub(in crate::server) const fn answer(answer: &Answer) -> &'static str {
         Answer::Entries(_) => "entries",
         Answer::Closed => "closed",
         Answer::Blob(_) => "blob",
+        Answer::Tokens(_) => "tokens",
     }
 }

@@ -5,6 +5,7 @@
 
 mod blobs;
 mod channels;
+mod tokens;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,7 +14,7 @@ use sotto_outer::{Bundle, BundleId, CapabilityHash, EnvelopeId, Lease, LeaseOutc
 
 use self::blobs::Blobs;
 use super::{
-    EXPIRE_ROWS_MAX, Envelope, NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Seq, Storage,
+    EXPIRE_ROWS_MAX, Envelope, NewEnvelope, NewLease, NewMailbox, NewParts, Op, Outcome, Owned, Seq, Spend, Storage,
     blocked::{Blocked, Named, Report, ReportedId},
     owed,
 };
@@ -41,6 +42,7 @@ struct State {
     blocked: Blocked,
     blobs: Blobs,
     channels: channels::Channels,
+    tokens: tokens::Tokens,
 }
 
 #[derive(Clone, Debug)]
@@ -120,7 +122,8 @@ impl Storage for MemoryStorage {
 impl State {
     fn apply(&mut self, op: &Op) -> Outcome {
         match op {
-            Op::Create(new) => self.create(new),
+            Op::Create(new, spend) => self.create(new, spend.as_ref()),
+            Op::Token(op) => self.token(op),
             Op::Send(new) => self.send(new),
             Op::Admit { mailbox, shown, owes } => match self.admit(mailbox, shown) {
                 Some(mailbox) => match owed(mailbox.made.kind, *owes) {
@@ -151,12 +154,16 @@ impl State {
         }
     }
 
-    fn create(&mut self, new: &NewMailbox) -> Outcome {
+    fn create(&mut self, new: &NewMailbox, spend: Option<&Spend>) -> Outcome {
         let by_send_id = self.send_ids.get(&new.send_id);
         match (self.mailboxes.get(&new.receive_id), by_send_id) {
             _ if self.blocked.hides_mailbox(new.receive_id, new.send_id) => Outcome::Denied,
             (Some(held), _) if held.made.same_as(new) => Outcome::Done,
+            (None, None) if spend.is_some_and(|spend| self.is_spent(spend)) => Outcome::Spent,
             (None, None) => {
+                if let Some(spend) = spend {
+                    self.spend(spend);
+                }
                 let mailbox = Mailbox {
                     made: new.clone(),
                     lease: None,
@@ -331,6 +338,7 @@ impl State {
     }
 
     fn expire(&mut self, now: Timestamp, lapsed_before: Day) -> Outcome {
+        self.forget_tokens(now);
         let mut over: Vec<(Timestamp, Seq, ReceiveId)> = vec![];
         for (id, mailbox) in &mut self.mailboxes {
             mailbox.acknowledged.retain(|_, forget_at| *forget_at > now);

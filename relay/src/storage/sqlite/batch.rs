@@ -66,7 +66,8 @@ impl<'a> Batch<'a> {
 
     async fn apply_one(&mut self, op: &Op) -> Result<Outcome> {
         match op {
-            Op::Create(new) => self.create(new).await,
+            Op::Create(new, spend) => self.create(new, spend.as_ref()).await,
+            Op::Token(op) => self.token(op).await,
             Op::Send(new) => Ok(self.send(new)),
             Op::Admit { mailbox, shown, owes } => Ok(self.admit(mailbox, shown, *owes)),
             Op::Owners(things) => self.owners(things).await,
@@ -109,7 +110,8 @@ impl<'a> Batch<'a> {
                         receive_ids.push(HEXLOWER.encode(mailbox.as_bytes()));
                     }
                 }
-                Op::Create(_)
+                Op::Create(..)
+                | Op::Token(_)
                 | Op::Owners(_)
                 | Op::Lease { .. }
                 | Op::DeleteMailbox { .. }

@@ -11,12 +11,12 @@ use super::{
     memory::{Key, millis},
 };
 use crate::{
-    storage::{EXPIRE_ROWS_MAX, NewLease, NewMailbox, Outcome, Owned},
+    storage::{EXPIRE_ROWS_MAX, NewLease, NewMailbox, Outcome, Owned, Spend},
     time::{Day, Timestamp},
 };
 
 impl Batch<'_> {
-    pub(super) async fn create(&mut self, new: &NewMailbox) -> Result<Outcome> {
+    pub(super) async fn create(&mut self, new: &NewMailbox, spend: Option<&Spend>) -> Result<Outcome> {
         let held = sqlx::query(
             "SELECT key, kind, receive_id, send_id, owner, capability_hash, day_last_used FROM mailbox
              WHERE receive_id = ? OR send_id = ?",
@@ -29,6 +29,12 @@ impl Batch<'_> {
         }
         if self.memory.blocked.hides_mailbox(new.receive_id, new.send_id) {
             return Ok(Outcome::Denied);
+        }
+        if let Some(spend) = spend {
+            if self.is_spent(spend).await? {
+                return Ok(Outcome::Spent);
+            }
+            self.spend(spend).await?;
         }
         self.begin().await?;
         let insert = sqlx::query(
@@ -187,6 +193,7 @@ impl Batch<'_> {
             let delete = sqlx::query("DELETE FROM acknowledged WHERE forget_at <= ?").bind(millis(now));
             delete.execute(&mut *self.connection).await?;
         }
+        self.forget_tokens(now).await?;
         Ok(Outcome::Expired { envelopes: envelopes.len(), mailboxes: mailboxes.len(), more })
     }
 }

@@ -15,6 +15,7 @@ mod memory;
 mod reserve;
 mod script;
 pub(crate) mod snapshot;
+mod tokens;
 pub(crate) mod upgrade;
 pub mod view;
 
@@ -28,7 +29,7 @@ use sqlx::{
 use tracing::{info, warn};
 
 use self::{batch::Batch, memory::Memory, reserve::Reserve, upgrade::Plan};
-use super::{Op, Outcome, Storage, blob::BlobOp, channel::ChannelOp};
+use super::{Op, Outcome, Storage, TokenOp, blob::BlobOp, channel::ChannelOp};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -208,9 +209,10 @@ impl Storage for SqliteStorage {
 /// Whether an operation needs room on the disk.
 const fn stores_more(op: &Op) -> bool {
     match op {
-        Op::Create(_) | Op::Send(_) | Op::Publish(_) => true,
+        Op::Create(..) | Op::Send(_) | Op::Publish(_) | Op::Token(TokenOp::KeepKey(_) | TokenOp::Count { .. }) => true,
         Op::Channel(op) => matches!(op, ChannelOp::Create(_) | ChannelOp::Append(_)),
         Op::Admit { .. }
+        | Op::Token(TokenOp::Keys { .. })
         | Op::Owners(_)
         | Op::Lease { .. }
         | Op::Next { .. }

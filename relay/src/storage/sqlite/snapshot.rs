@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection, sqlite::
 use super::{DatabaseError, MIGRATIONS, view};
 
 /// Tables that a backup holds.
-const KEPT: &[&str] = &["mailbox", "bundle", "pair", "blocked", "blob", "blob_gone"];
+const KEPT: &[&str] = &["mailbox", "bundle", "pair", "blocked", "blob", "blob_gone", "token_key", "admitted", "spent"];
 /// Tables that it holds empty. Every table is in one of the two; a test sees to it.
 #[cfg(test)]
 const LEFT_OUT: &[&str] = &["envelope", "acknowledged", "channel", "generation", "entry"];

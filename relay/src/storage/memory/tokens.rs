@@ -1,0 +1,60 @@
+//! Tokens in memory.
+
+use sotto_outer::{TokenKeyId, TokenPurpose};
+
+use super::State;
+use crate::{
+    storage::{Outcome, Spend, StoredKey, TokenOp, TokenOutcome},
+    time::Timestamp,
+};
+
+/// What is known of tokens.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tokens {
+    keys: std::collections::BTreeMap<(u32, TokenPurpose), StoredKey>,
+    counts: std::collections::BTreeMap<([u8; 32], TokenPurpose), (u32, Timestamp)>,
+    spent: std::collections::BTreeMap<(TokenKeyId, [u8; 32]), Timestamp>,
+}
+
+impl State {
+    pub(super) fn token(&mut self, op: &TokenOp) -> Outcome {
+        let tokens = &mut self.tokens;
+        match op {
+            TokenOp::Keys { from_week } => {
+                let keys = tokens.keys.range((*from_week, TokenPurpose::Mailbox)..);
+                Outcome::Token(TokenOutcome::Keys(keys.map(|(_, key)| key.clone()).collect()))
+            }
+            TokenOp::KeepKey(key) => match tokens.keys.entry((key.week, key.purpose)) {
+                std::collections::btree_map::Entry::Occupied(_) => Outcome::Denied,
+                std::collections::btree_map::Entry::Vacant(vacant) => {
+                    vacant.insert(key.clone());
+                    Outcome::Done
+                }
+            },
+            TokenOp::Count { holder, purpose, count, uses, forget_at } => {
+                let (given, _) = tokens.counts.get(&(*holder, *purpose)).copied().unwrap_or_default();
+                if given.saturating_add(*count) > *uses {
+                    return Outcome::Denied;
+                }
+                tokens.counts.insert((*holder, *purpose), (given + count, *forget_at));
+                Outcome::Done
+            }
+        }
+    }
+
+    /// Whether this token was spent before.
+    pub(super) fn is_spent(&self, spend: &Spend) -> bool {
+        self.tokens.spent.contains_key(&(spend.key, spend.nonce_hash))
+    }
+
+    pub(super) fn spend(&mut self, spend: &Spend) {
+        self.tokens.spent.insert((spend.key, spend.nonce_hash), spend.forget_at);
+    }
+
+    pub(super) fn forget_tokens(&mut self, now: Timestamp) {
+        self.tokens.counts.retain(|_, (_, forget_at)| *forget_at > now);
+        self.tokens.spent.retain(|_, forget_at| *forget_at > now);
+        let week = crate::access::week(now.day());
+        self.tokens.keys.retain(|(of, _), _| of + 2 > week);
+    }
+}
