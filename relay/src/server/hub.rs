@@ -201,7 +201,7 @@ impl Hub {
                     }
                 }
                 Some((ticket, worked)) = self.results_waiting.recv() => {
-                    self.input(now(), Input::Worked(ticket, worked), Cause::default());
+                    self.input(self.watched.clock.now(), Input::Worked(ticket, worked), Cause::default());
                 }
                 _ = events.recv_many(&mut new_events, TAKE_MAX) => {}
                 _ = tick.tick() => self.tick().await,
