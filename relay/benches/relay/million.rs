@@ -111,7 +111,7 @@ async fn fill(dir: &Path, mailboxes: u64) {
         let each = mailboxes / SAMPLE;
         let made = if number % each == 0 { sample(number / each) } else { stranger(&mut rng) };
         sends.push(Op::Send(envelope(&made, rng.random())));
-        creates.push(Op::Create(made));
+        creates.push(Op::Create(made, None));
         if creates.len() == FILL_OPS || number + 1 == mailboxes {
             for ops in [std::mem::take(&mut creates), std::mem::take(&mut sends)] {
                 let outcomes = storage.apply(ops).await;
