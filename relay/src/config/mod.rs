@@ -15,6 +15,7 @@ mod keys;
 mod limits;
 mod metrics;
 mod page;
+mod proxy;
 mod section;
 mod storage;
 mod telemetry;
@@ -41,10 +42,11 @@ sections! {
     storage: storage::Storage,
     forward: forward::Forward,
     page: page::Page,
+    proxy: proxy::Proxy,
+    telemetry: telemetry::Telemetry,
     blobs: blobs::Blobs,
     admission: admission::Admission,
     work: work::Work,
-    telemetry: telemetry::Telemetry,
 }
 
 /// `relay.toml`, checked.
@@ -108,6 +110,7 @@ impl Config {
             public: endpoint.public()?,
             transport,
             connections_max: sections.connections.max(),
+            proxy: sections.proxy.settings()?,
             core,
             blobs: sections.blobs.settings(dir, sections.storage.free_bytes_min())?,
             disk: Some((dir.path().to_owned(), sections.storage.free_bytes_min())),

@@ -23,7 +23,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower_service::Service;
 
-use super::{Metrics, certificate::ACME_ALPN};
+use super::{Metrics, callers::Callers, certificate::ACME_ALPN, proxy};
 
 /// How long a connection may take until HTTP can be spoken on it.
 const ENTER_SECS: u64 = 10;
@@ -47,6 +47,8 @@ pub(super) struct Rules {
     pub(super) is_bound: bool,
     /// Places for connections.
     pub(super) places: Arc<Semaphore>,
+    /// Whose connections they are, where proxies say it.
+    pub(super) callers: Callers,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -64,12 +66,19 @@ impl Door {
 }
 
 impl Rules {
-    async fn enter(&self, stream: TcpStream) -> io::Result<(Line, Caller)> {
+    async fn enter(&self, mut stream: TcpStream) -> io::Result<(Line, Caller)> {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             self.metrics.count_turned_away();
             return Err(io::ErrorKind::ConnectionRefused.into());
         };
         stream.set_nodelay(true)?;
+        let peer = stream.peer_addr()?.ip();
+        // A proxy that speaks for itself has no rate: it looks whether the relay lives.
+        let caller = if self.callers.trusts(peer) { proxy::read(&mut stream).await? } else { Some(peer) };
+        if caller.is_some_and(|address| !self.callers.admits(address)) {
+            self.metrics.count_turned_away();
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
         let Some(config) = &self.tls else {
             return Ok((Line { stream: Stream::Plain(stream), _place: place }, Caller::default()));
         };

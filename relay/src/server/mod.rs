@@ -13,6 +13,7 @@ mod accept;
 mod acme;
 mod backlog;
 mod blobs;
+mod callers;
 mod certificate;
 mod clock;
 mod connection;
@@ -27,6 +28,7 @@ mod outbox;
 mod page;
 mod poll;
 mod polls;
+mod proxy;
 mod sockets;
 mod telemetry;
 mod tls;
@@ -68,6 +70,7 @@ pub(crate) use self::page::contact_uri;
 use self::{
     accept::{Caller, Door, Rules},
     blobs::BlobTransfers,
+    callers::Callers,
     connection::Client,
     hub::{Event, Watched},
     outbox::AllUnread,
@@ -79,12 +82,14 @@ use self::{
 pub use self::{
     acme::{Acme, LETS_ENCRYPT},
     blobs::{BlobPlace, BlobSettings},
+    callers::ProxySettings,
     clock::Clock,
     files::{CertificateFiles, FilesError},
     metrics::{AdmittedBy, Blobs, Direction, ForwardError, Forwards, Metrics, Tokens},
     notify::Notify,
     page::PageSettings,
     polls::LongPoll,
+    proxy::Network,
     telemetry::{Collector, TelemetrySettings},
     tls::TlsError,
     transport::{RotateError, Transport},
@@ -128,6 +133,8 @@ pub struct Settings {
     pub transport: Transport,
     /// Connections at a time, of all kinds; absent: what open files allow.
     pub connections_max: Option<usize>,
+    /// Which proxies say whose a connection is, and how often one address may connect.
+    pub proxy: ProxySettings,
     /// What long poll may use.
     pub long_poll: LongPoll,
     /// The rules' numbers.
@@ -161,6 +168,7 @@ impl Settings {
             public: None,
             transport: Transport::Plain,
             connections_max: None,
+            proxy: ProxySettings::default(),
             long_poll: LongPoll::default(),
             core: Config::default(),
             disk: None,
@@ -406,6 +414,7 @@ fn door(settings: &Settings, tls: Option<&Ending>, metrics: &Arc<Metrics>) -> Re
         tls: tls.map(Ending::config).transpose()?,
         is_bound: settings.transport.tls() == Tls::Acme,
         places: Arc::new(Semaphore::new(places)),
+        callers: Callers::new(settings.proxy.clone()),
         metrics: Arc::clone(metrics),
     }))
 }
@@ -413,7 +422,13 @@ fn door(settings: &Settings, tls: Option<&Ending>, metrics: &Arc<Metrics>) -> Re
 /// What a host's monitoring passes.
 fn metrics_door(metrics: &Arc<Metrics>) -> Door {
     let places = Arc::new(Semaphore::new(METRICS_CONNECTIONS_MAX));
-    Door::new(Rules { tls: None, is_bound: false, places, metrics: Arc::clone(metrics) })
+    Door::new(Rules {
+        tls: None,
+        is_bound: false,
+        places,
+        callers: Callers::new(ProxySettings::default()),
+        metrics: Arc::clone(metrics),
+    })
 }
 
 /// Serves until its handle says that it ends. What fails at accepting is tried again shortly.

@@ -18,10 +18,14 @@ use sotto_outer::{
 };
 use sotto_relay::{
     Identity,
-    server::{Acme, CertificateFiles, Relay, Settings, Transport},
+    core::Rate,
+    server::{Acme, CertificateFiles, ProxySettings, Relay, Settings, Transport},
     storage::sqlite::SqliteStorage,
 };
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_tungstenite::{client_async, tungstenite::Message};
 
@@ -200,4 +204,30 @@ fn a_host_types_for_another_certificate() {
     let done = relay::output("rotate-cert", folder.path());
     assert!(done.status.success(), "{done:?}");
     assert!(String::from_utf8_lossy(&done.stdout).contains("new certificate of its own"), "{done:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trusted_proxy_says_whose_a_connection_is_and_each_address_has_its_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    let connections = Rate { burst: 1, interval_millis: 3_600_000 };
+    let proxy = ProxySettings { trusted: vec!["127.0.0.1".parse().unwrap()], connections };
+    let relay = start(folder.path(), Settings { proxy, ..settings(Transport::Plain) }).await;
+    let asks = async |header: &[u8]| {
+        let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+        stream.write_all(header).await.unwrap();
+        // Whoever was let go cannot ask any more.
+        let _ = stream.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+        let mut answer = vec![];
+        stream.read_to_end(&mut answer).await.is_ok_and(|_| answer.starts_with(b"HTTP/1.1 200"))
+    };
+    let header = |last: u8| {
+        let addresses = [192, 0, 2, last, 192, 0, 2, 1, 0, 7, 1, 187];
+        [b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".as_slice(), &addresses].concat()
+    };
+    assert!(asks(&header(7)).await);
+    assert!(!asks(&header(7)).await, "beyond its rate");
+    assert!(asks(&header(8)).await, "another's is another rate");
+    assert!(asks(b"PROXY TCP4 192.0.2.9 192.0.2.1 7 443\r\n").await);
+    assert!(!asks(b"").await, "a proxy must say whose it is");
+    relay.drain().await.unwrap().close().await;
 }
