@@ -52,7 +52,7 @@ pub(crate) enum Outgoing {
 
 /// What arrived: a frame, or a sign of life.
 pub(crate) enum Arrival {
-    Frame(RelayFrame),
+    Frame(Box<RelayFrame>),
     SignOfLife,
 }
 
@@ -151,7 +151,7 @@ impl Connection {
     pub async fn receive(&mut self) -> Result<RelayFrame, NetError> {
         loop {
             if let Arrival::Frame(frame) = self.incoming.next().await? {
-                return Ok(frame);
+                return Ok(*frame);
             }
         }
     }

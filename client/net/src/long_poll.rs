@@ -324,7 +324,7 @@ impl Polls {
             }
             for bytes in answer.frames {
                 let frame = RelayFrame::decode(&bytes).map_err(|error| End::Failed(error.into()))?;
-                self.arrived(Arrival::Frame(frame)).await?;
+                self.arrived(Arrival::Frame(Box::new(frame))).await?;
             }
             self.heard = Instant::now();
         }

@@ -475,7 +475,7 @@ async fn read(
             }
         };
         match arrival {
-            Ok(Ok(Arrival::Frame(frame))) => source.tell(What::Frame(frame)).await?,
+            Ok(Ok(Arrival::Frame(frame))) => source.tell(What::Frame(*frame)).await?,
             Ok(Ok(Arrival::SignOfLife)) => {}
             Ok(Err(error)) => return Ok(error),
             Err(_silence) if asked => return Ok(NetError::Silent),

@@ -47,7 +47,7 @@ impl Incoming {
     /// The next arrival. May be dropped between polls without losing anything.
     pub(crate) async fn next(&mut self) -> Result<Arrival, NetError> {
         match self.0.next().await {
-            Some(Ok(Message::Binary(bytes))) => Ok(Arrival::Frame(RelayFrame::decode(&bytes)?)),
+            Some(Ok(Message::Binary(bytes))) => Ok(Arrival::Frame(Box::new(RelayFrame::decode(&bytes)?))),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(Arrival::SignOfLife),
             Some(Ok(Message::Text(_) | Message::Frame(_))) => Err(NetError::Protocol("a text".to_owned())),
             Some(Ok(Message::Close(goodbye))) => Err(match goodbye.map(|goodbye| goodbye.code) {
