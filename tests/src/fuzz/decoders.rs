@@ -78,7 +78,7 @@ pub const DECODERS: [(&str, Reader); 39] = [
         padded(bytes, FORWARD_COMMAND_BYTES, ForwardedCommand::decode, ForwardedCommand::encode)
     }),
     ("forwarded-answer", |bytes| padded(bytes, FORWARD_ANSWER_BYTES, ForwardedAnswer::decode, ForwardedAnswer::encode)),
-    ("forward-key", |bytes| drop(wire::<ForwardKey>(bytes))),
+    ("forward-key", |bytes| _ = wire::<ForwardKey>(bytes)),
 ];
 
 /// Reads one input.

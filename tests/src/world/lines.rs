@@ -120,7 +120,7 @@ impl World {
         for wish in wishes {
             match wish {
                 Wish::Send(conn, frame) => {
-                    let Twisted { out, acknowledged } = self.hostile.twist(conn, frame);
+                    let Twisted { out, acknowledged } = self.hostile.twist(conn, *frame);
                     for frame in out {
                         self.transmit(conn, frame.encode(), End::Client);
                     }

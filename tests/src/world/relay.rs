@@ -44,7 +44,7 @@ pub struct Relay {
 /// What a relay wants of the network.
 #[derive(Debug)]
 pub(super) enum Wish {
-    Send(Conn, RelayFrame),
+    Send(Conn, Box<RelayFrame>),
     Close(Conn),
 }
 
@@ -150,10 +150,10 @@ impl Relay {
         for output in core.handle(&mut cx, input) {
             match output {
                 Output::Store(ticket, op) => self.waiting.push((ticket, op)),
-                Output::Reply(conn, frame) => wishes.push(Wish::Send(conn, frame)),
+                Output::Reply(conn, frame) => wishes.push(Wish::Send(conn, Box::new(frame))),
                 Output::Broadcast { readers, frame } => {
                     let frame = RelayFrame::decode(&frame).expect("a relay's frames decode");
-                    wishes.extend(readers.into_iter().map(|conn| Wish::Send(conn, frame.clone())));
+                    wishes.extend(readers.into_iter().map(|conn| Wish::Send(conn, Box::new(frame.clone()))));
                 }
                 Output::Wake(_) | Output::Job(..) | Output::Host(..) => {}
                 // Relays of this world do not reach each other.

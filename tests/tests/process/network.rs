@@ -209,7 +209,13 @@ fn payloads(seen: &Seen) -> Vec<Vec<u8>> {
             | Command::BlobCreate(_)
             | Command::BlobCommit(_)
             | Command::BlobDelete(_)
-            | Command::Forward(_) => {}
+            | Command::Forward(_)
+            | Command::CreateChannel(_)
+            | Command::Append(_)
+            | Command::Advance(_)
+            | Command::ReadChannel(_)
+            | Command::SubscribeChannel(_)
+            | Command::CloseChannel(_) => {}
         }
     }
     for message in messages(&seen.down) {
