@@ -40,7 +40,8 @@ impl Section for Admission {
         let Self { kind } = self;
         format!(
             "# Who may make mailboxes here. \"open\": anyone. \"minted\": whoever has a credential that `sotto-relay mint` printed;
-# it is exchanged for tokens that this relay signs without seeing them, so it cannot tell who made what.
+# it is exchanged for tokens that this relay signs without seeing them, so it cannot tell who made what. No client asks
+# for tokens yet: until yours does, \"minted\" keeps everybody out.
 kind = \"{kind}\"
 "
         )
