@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use sotto_tests::layering::{
-    CLOSED_TO_THE_RELAY, COMMITTERS, IMPURE_WORDS, PURE_SOURCES, ROOMS,
+    CLOSED_TO_THE_RELAY, COMMITTERS, IMPURE_WORDS, OPENERS_OF_THE_RELAY, PURE_SOURCES, ROOMS,
     edges::{departures, graph, metadata, reach, relay_features},
     root,
     words::{findings, shipped_sources, sources},
@@ -22,6 +22,19 @@ fn the_relay_reaches_nothing_that_could_read_an_envelope() {
     let reached = reach(&graph, "sotto-relay");
     let closed: Vec<_> = CLOSED_TO_THE_RELAY.iter().filter(|name| reached.contains(**name)).collect();
     assert!(closed.is_empty(), "the relay reaches {closed:?}");
+}
+
+#[test]
+fn the_relay_opens_sealed_commands_in_one_room_alone() {
+    let (openers, room) = OPENERS_OF_THE_RELAY;
+    let mut found = BTreeSet::new();
+    for path in shipped_sources(&root().join("relay/src")) {
+        let source = fs::read_to_string(&path).unwrap();
+        if openers.iter().any(|opener| source.contains(opener)) {
+            found.insert(path.starts_with(root().join(room)));
+        }
+    }
+    assert_eq!(found, [true].into(), "{room} names {openers:?}, and nothing else does");
 }
 
 #[test]

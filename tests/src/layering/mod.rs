@@ -28,8 +28,11 @@ pub const ROOMS: [(&str, &[&str]); 11] = [
 ];
 
 /// What the relay must not reach at any depth: whatever could read what is inside an envelope.
-pub const CLOSED_TO_THE_RELAY: [&str; 8] =
-    ["sotto-inner", "sotto-crypto", "sotto-engine", "sotto-store", "sotto-driver", "hpke", "openmls", "libcrux-ml-kem"];
+pub const CLOSED_TO_THE_RELAY: [&str; 7] =
+    ["sotto-inner", "sotto-crypto", "sotto-engine", "sotto-store", "sotto-driver", "openmls", "libcrux-ml-kem"];
+
+/// What the relay opens commands with that come to it through another relay, and where alone it may be named.
+pub const OPENERS_OF_THE_RELAY: ([&str; 2], &str) = (["hpke::", "chacha20poly1305::"], "relay/src/forward");
 
 /// Sources in which time, chance and bytes are arguments.
 pub const PURE_SOURCES: [&str; 6] =
