@@ -107,14 +107,18 @@ fn same<T, E>(bytes: &[u8], decode: impl Fn(&[u8]) -> Result<T, E>, encode: impl
     }
 }
 
-/// The same behind a length and before zeros: short inputs are lengthened, or no fuzzer would ever come to the value.
+/// The same behind a length and before zeros, which are put there: no fuzzer would ever come to the value by itself.
 fn padded<T>(
     bytes: &[u8],
     len: usize,
     decode: impl Fn(&[u8]) -> Result<T, CodecError>,
     encode: impl Fn(&T) -> Result<Vec<u8>, CodecError>,
 ) {
-    let mut padded = bytes.to_vec();
+    if bytes.len() + 4 > len {
+        return;
+    }
+    let mut padded = u32::try_from(bytes.len()).expect("shorter than a command").to_be_bytes().to_vec();
+    padded.extend_from_slice(bytes);
     padded.resize(len, 0);
     if let Ok(value) = decode(&padded) {
         assert!(encode(&value).is_ok_and(|again| again == padded), "a value has one encoding");
