@@ -15,6 +15,7 @@ use rand_core::{TryCryptoRng, TryRng, utils};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 mod first_contact;
+mod forward;
 mod identity;
 mod mlkem768;
 

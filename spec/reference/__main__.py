@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from checks import bounds, braid, handshake, kem, people, ratchet, registry, strictness, talks
+from checks import bounds, braid, handshake, kem, people, ratchet, registry, relay, strictness, talks
 from checks.tally import Tally
 
 CHECKS: dict[str, Callable[[Tally], None]] = {
@@ -19,6 +19,7 @@ CHECKS: dict[str, Callable[[Tally], None]] = {
     "xwing.json": handshake.xwings,
     "pqxdh.json": handshake.pqxdhs,
     "first_message.json": handshake.first_messages,
+    "forward.json": relay.forwards,
     "mlkem768.json": kem.kems,
     "erasure.json": braid.erasures,
     "braid.json": braid.braids,

@@ -30,6 +30,13 @@ LABELS = (
     "epoch step",
 )
 
+# Of what a relay parses, the labels that this reference uses. [registry.toml, labels.outer]
+OUTER_LABELS = (
+    "forward key",
+    "forward request",
+    "forward response",
+)
+
 BUCKETS = (1_024, 4_096, 16_384, 65_536)
 FIRST_MESSAGE_BYTES = 4_096
 BUNDLE_MAIN_BYTES = 3_072
@@ -40,10 +47,14 @@ SKIPPED_GAP_MAX = 2_000
 SKIPPED_KEYS_MAX = 2_000
 SKIPPED_CHAINS_MAX = 5
 SKIPPED_KEY_SECS = 2_419_200
+FORWARD_COMMAND_BYTES = 66_048
+FORWARD_REQUEST_BYTES = 67_188
+FORWARD_ANSWER_BYTES = 5_632
+FORWARD_RESPONSE_BYTES = 5_660
 
 
 def label(name: str) -> bytes:
     """The label `name` as it goes into a hash, a signature or a derivation."""
-    if name not in LABELS:
+    if name not in LABELS + OUTER_LABELS:
         raise KeyError(name)
     return f"sotto/{VERSION} {name}".encode("ascii")

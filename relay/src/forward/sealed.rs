@@ -67,3 +67,48 @@ impl Reply {
         Some(sealed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER as HEX;
+    use serde_json::Value;
+    use sotto_outer::codec;
+
+    use super::*;
+
+    fn hex(entry: &Value, name: &str) -> Vec<u8> {
+        HEX.decode(entry[name].as_str().unwrap().as_bytes()).unwrap()
+    }
+
+    /// Keys with the one of the vectors in their file, and a time in its week.
+    fn keys(bob: &Value, dir: &tempfile::TempDir) -> (ForwardKeys, Timestamp) {
+        let week: u32 = bob["week"].as_str().unwrap().parse().unwrap();
+        let path = dir.path().join("forward.keys");
+        std::fs::write(&path, [&week.to_be_bytes()[..], &hex(bob, "key_seed")].concat()).unwrap();
+        (ForwardKeys::open(Some(path)).unwrap(), Timestamp::from_millis(u64::from(week) * 7 * 86_400_000))
+    }
+
+    #[test]
+    fn the_known_answer_opens_and_its_reply_key_is_the_clients() {
+        let vectors: Value = serde_json::from_str(include_str!("../../../spec/vectors/forward.json")).unwrap();
+        let (bob, first) = (&vectors["accepted"][0], &vectors["accepted"][1]);
+        let whole = vectors["accepted"].as_array().unwrap().last().unwrap();
+        let (dir, request) = (tempfile::tempdir().unwrap(), hex(whole, "request"));
+        let (keys, now) = keys(bob, &dir);
+        let identity = RelayIdentity::try_from(&hex(bob, "identity")[..]).unwrap();
+        let opened = open(&keys, &identity, now, &request).expect("it was sealed to this key");
+        assert_eq!(codec::encode(&opened.command), hex(first, "item"));
+        assert_eq!(opened.nonce.as_bytes()[..], hex(first, "nonce"));
+        let response = hex(first, "response");
+        let (nonce, sealed) = response.split_first_chunk::<12>().unwrap();
+        let mut body = sealed.to_vec();
+        let cipher = ChaCha20Poly1305::new(&opened.reply.0.into());
+        cipher.decrypt_in_place(&(*nonce).into(), &[], &mut body).unwrap();
+        assert_eq!(codec::encode(&ForwardedAnswer::decode(&body).unwrap()), hex(first, "answer"));
+        for at in [3, 4, 1_100, 1_200, FORWARD_REQUEST_BYTES - 1] {
+            let mut changed = request.clone();
+            changed[at] ^= 1;
+            assert!(open(&keys, &identity, now, &changed).is_none(), "byte {at}");
+        }
+    }
+}

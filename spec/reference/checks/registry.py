@@ -19,17 +19,23 @@ LIMITS = {
 OUTER_LIMITS = {
     "bundle_main_bytes": registry.BUNDLE_MAIN_BYTES,
     "bundle_part_bytes": registry.BUNDLE_PART_BYTES,
+    "forward_command_bytes": registry.FORWARD_COMMAND_BYTES,
+    "forward_request_bytes": registry.FORWARD_REQUEST_BYTES,
+    "forward_answer_bytes": registry.FORWARD_ANSWER_BYTES,
+    "forward_response_bytes": registry.FORWARD_RESPONSE_BYTES,
 }
 
 
 def registered(tally: Tally) -> None:
-    """Labels both ways; of the limits those that a handshake or a session needs."""
+    """Labels of clients both ways; of a relay's labels and of the limits those that the reference needs."""
     content = tomllib.loads((SPEC / "registry.toml").read_text(encoding="utf-8"))
     tally.equal("version", registry.VERSION, content["version"])
     ours = {registry.label(name).decode("ascii") for name in registry.LABELS}
     theirs = set(content["labels"]["inner"].values())
     tally.equal("labels that the registry lacks", sorted(ours - theirs), [])
     tally.equal("labels that the reference lacks", sorted(theirs - ours), [])
+    outer = {registry.label(name).decode("ascii") for name in registry.OUTER_LABELS}
+    tally.equal("a relay's labels that the registry lacks", sorted(outer - set(content["labels"]["outer"].values())), [])
     for table, limits in (("inner", LIMITS), ("outer", OUTER_LIMITS)):
         for name, value in limits.items():
             tally.equal(name, value, content["limits"][table].get(name))

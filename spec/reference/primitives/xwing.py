@@ -30,6 +30,12 @@ def public_key(secret: bytes) -> bytes:
     return pair.ek + x25519.public_key(agreement)
 
 
+def require_valid(key: bytes) -> None:
+    """Length, and the checks of the ML-KEM half (FIPS 203 section 7.2)."""
+    require(len(key) == KEY_BYTES, "Length")
+    mlkem.require_valid(mlkem.ML_KEM_768, key[:1_184])
+
+
 def encapsulate(key: bytes, seed: bytes) -> tuple[bytes, bytes]:
     """Shared secret and ciphertext, from 64 random bytes: the first half is ML-KEM's, the second the ephemeral key."""
     require(len(key) == KEY_BYTES, "Length")
