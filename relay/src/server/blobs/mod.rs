@@ -217,7 +217,7 @@ impl BlobTransfers {
         let (name, bytes) = self.readable(headers).await?;
         let range = asked.range(bytes)?;
         let transfer = self.transfer()?;
-        let (mut pieces, mut chunks) = Pieces::new(self, name, bytes, range.clone());
+        let (pieces, mut chunks) = Pieces::new(self, name, bytes, range.clone());
         // What is not there is told while it can be: later the connection breaks.
         let first = match chunks.recv().await {
             Some(Ok(first)) => first,
@@ -228,18 +228,7 @@ impl BlobTransfers {
         let counts = Arc::clone(metrics);
         tokio::spawn(async move {
             let _transfer = transfer;
-            let mut next = Some(Ok(first));
-            while let Some(chunk) = next {
-                let failed = chunk.as_ref().err().copied();
-                if timeout(Duration::from_secs(STEP_SECS), out.send(chunk)).await.is_err() {
-                    return counts.blobs().refused("slow");
-                }
-                if let Some(error) = failed {
-                    of(error, &counts);
-                    return;
-                }
-                next = pieces.next(&mut chunks, &counts).await;
-            }
+            give(first, pieces, chunks, out, &counts).await;
         });
         let body =
             Body::from_stream(stream::unfold(body, async |mut body| body.recv().await.map(|chunk| (chunk, body))));
@@ -252,6 +241,31 @@ impl BlobTransfers {
         let of_all = format!("bytes {}-{}/{bytes}", range.start, range.end - 1);
         let partial = [(names::CONTENT_RANGE, of_all)];
         Ok((StatusCode::PARTIAL_CONTENT, NO_STORE, kind, headers, partial, body).into_response())
+    }
+}
+
+/// Sends a range to its client, until all of it is there, it cannot be read on, or the client takes no more.
+async fn give(
+    first: Bytes,
+    mut pieces: Pieces,
+    mut chunks: Chunks,
+    out: mpsc::Sender<Result<Bytes, ObjectError>>,
+    counts: &Metrics,
+) {
+    let mut next = Some(Ok(first));
+    while let Some(chunk) = next {
+        let failed = chunk.as_ref().err().copied();
+        match timeout(Duration::from_secs(STEP_SECS), out.send(chunk)).await {
+            Ok(Ok(())) => {}
+            // The client is gone.
+            Ok(Err(_)) => return,
+            Err(_) => return counts.blobs().refused("slow"),
+        }
+        if let Some(error) = failed {
+            of(error, counts);
+            return;
+        }
+        next = pieces.next(&mut chunks, counts).await;
     }
 }
 
@@ -374,4 +388,42 @@ fn refuse(refusal: Refusal, metrics: &Metrics) -> Response {
         _ => {}
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::blob::ObjectKey;
+
+    /// One place for a transfer, in a folder.
+    fn transfers(root: &std::path::Path) -> Arc<BlobTransfers> {
+        let place = BlobPlace::Directory(root.to_owned(), 0);
+        let quota = BlobQuota { blob_bytes_max: u64::MAX, bytes_max: u64::MAX };
+        let settings = BlobSettings { place, quota, transfers_max: 1 };
+        let (ops, _) = mpsc::unbounded_channel();
+        Arc::new(BlobTransfers::open(&settings, ops.downgrade()).unwrap())
+    }
+
+    async fn store(blobs: &BlobTransfers, name: ObjectName, bytes: u64) -> Result<(), ObjectError> {
+        let mut writer = blobs.objects.begin(name, bytes)?;
+        writer.write(vec![7; usize::try_from(bytes).unwrap()].into()).await?;
+        writer.finish().await
+    }
+
+    #[tokio::test]
+    async fn a_range_is_read_no_further_once_its_client_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (blobs, metrics) = (transfers(dir.path()), Metrics::new());
+        let (name, bytes) = (ObjectName { key: ObjectKey([1; 16]), part: 0 }, 2 * BLOB_PART_BYTES);
+        for part in [0, 1] {
+            store(&blobs, ObjectName { part, ..name }, BLOB_PART_BYTES).await.unwrap();
+        }
+        let (pieces, mut chunks) = Pieces::new(blobs, name, bytes, 0..bytes);
+        let first = chunks.recv().await.unwrap().unwrap();
+        let (out, body) = mpsc::channel(CHUNKS_MAX);
+        drop(body);
+        give(first, pieces, chunks, out, &metrics).await;
+        let text = metrics.encode(true);
+        assert!(text.contains("blob_parts_total{direction=\"down\"} 0\n"), "{text}");
+    }
 }
