@@ -14,8 +14,8 @@ use crate::{
 
 /// The most that `gib_max` can say.
 const GIB_MAX: u64 = 1024 * 1024;
-/// The most that `transfers_max` can say.
-const TRANSFERS_MAX: u64 = 1_024;
+/// The most that `transfers_max` can say: each has a thread of 512, and what else blocks needs some too.
+const TRANSFERS_MAX: u64 = 128;
 
 /// `[blobs]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn numbers_have_bounds() {
-        for text in ["gib_max = 0", "blob_mib_max = 1129", "transfers_max = 0", "transfers_max = 1025"] {
+        for text in ["gib_max = 0", "blob_mib_max = 1129", "transfers_max = 0", "transfers_max = 129"] {
             assert!(matches!(blobs(text).check(), Err(ConfigError::OutOfRange { .. })), "{text}");
         }
     }
