@@ -2,7 +2,10 @@
 //!
 //! Envelopes are left out because a copy would outlive their acks; their senders send again what stays undelivered. Leases are
 //! left out so that after a restore each reader hears `same` [REL-11]: to hold an old one would call every reader a copy.
-//! Channels are left out, for an old one would take up a generation that has ended: its group goes on in another.
+//! Channels are left out, for an old one would take up a generation that has ended: its group goes on in another. What is good
+//! once is left out, for an old copy would make it good again: one-time parts, keys of tokens and what was spent of theirs. The
+//! count of tokens given goes with the keys: what was given before is worth nothing. Blobs are left out because their objects
+//! are in no backup; those of before, which no row names then, the relay's sweep removes.
 
 use std::path::Path;
 
@@ -11,11 +14,14 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection, sqlite::
 use super::{DatabaseError, MIGRATIONS, view};
 
 /// Tables that a backup holds.
-const KEPT: &[&str] = &["mailbox", "bundle", "pair", "blocked", "blob", "blob_gone", "token_key", "admitted", "spent"];
-/// Tables that it holds empty. Every table is in one of the two; a test sees to it.
+const KEPT: &[&str] = &["mailbox", "bundle", "blocked"];
+/// Tables that must not come back from an earlier time, whatever it is that brings it back: a backup, or a copy of before an
+/// upgrade.
+const OF_ITS_TIME: &[&str] = &["pair", "channel", "generation", "entry", "token_key", "admitted", "spent"];
+/// Tables that a backup holds empty beside those. Every table is in one of the three; a test sees to it.
 #[cfg(test)]
-const LEFT_OUT: &[&str] = &["envelope", "acknowledged", "channel", "generation", "entry"];
-/// Columns that it holds as NULL.
+const LEFT_OUT: &[&str] = &["envelope", "acknowledged", "blob", "blob_gone"];
+/// Columns that must not come back either, and are NULL.
 const BLANK: &[(&str, &str)] = &[("mailbox", "lease")];
 
 /// Writes what a backup takes of one database into a new one, as it is at one moment. `running` says whether a relay may be
@@ -43,6 +49,30 @@ pub(crate) async fn snapshot(database: &Path, running: bool, to: &Path) -> Resul
     }
     transaction.commit().await?;
     sqlx::query("DETACH DATABASE source").execute(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
+}
+
+/// Takes out of a database, of this form or an older one, what must not come back from its time. Nobody else may use it.
+///
+/// # Errors
+/// [`DatabaseError`]; then it is as it was.
+pub(super) async fn forget_its_time(database: &Path) -> Result<(), DatabaseError> {
+    let options = SqliteConnectOptions::new().filename(database).disable_statement_logging();
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let mut transaction = connection.begin().await?;
+    for table in OF_ITS_TIME {
+        // An older form may not have it. Names of our own schema alone.
+        if !columns(&mut transaction, table).await?.is_empty() {
+            sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *transaction).await?;
+        }
+    }
+    for (table, column) in BLANK {
+        let blank = format!("UPDATE {table} SET {column} = NULL WHERE {column} IS NOT NULL");
+        sqlx::query(AssertSqlSafe(blank)).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    sqlx::query(super::CHECKPOINT).fetch_all(&mut connection).await?;
     connection.close().await?;
     Ok(())
 }
@@ -79,9 +109,56 @@ fn taken(table: &str, column: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::storage::sqlite::SqliteStorage;
+    use crate::storage::{Op, Outcome, Storage, TokenOp, TokenOutcome, sqlite::SqliteStorage};
+
+    /// A row of each table that holds what is good once, or belongs to its time.
+    pub(in crate::storage::sqlite) const ROWS_OF_A_TIME: &[(&str, &str)] = &[
+        ("pair", "INSERT INTO pair (bundle, part) VALUES (1, x'07')"),
+        ("channel", "INSERT INTO channel VALUES (1, zeroblob(16), zeroblob(32), 1, 0, 2, 1, 1, 1)"),
+        ("generation", "INSERT INTO generation VALUES (1, 1, zeroblob(32), zeroblob(32), NULL)"),
+        ("entry", "INSERT INTO entry VALUES (1, 1, 1, 0, zeroblob(16), 9, 1, x'07')"),
+        ("token_key", "INSERT INTO token_key VALUES (0, 1, x'07')"),
+        ("admitted", "INSERT INTO admitted VALUES (zeroblob(32), 0, 1, 9)"),
+        ("spent", "INSERT INTO spent VALUES (zeroblob(32), zeroblob(32), 9)"),
+    ];
+
+    pub(in crate::storage::sqlite) async fn count(connection: &mut SqliteConnection, table: &str) -> i64 {
+        let count = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        sqlx::query_scalar(count).fetch_one(connection).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_backup_makes_nothing_good_again_that_is_good_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, to) = (dir.path().join("relay.db"), dir.path().join("copy.db"));
+        SqliteStorage::open(&path).await.unwrap().close().await;
+        let mut connection =
+            SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&path)).await.unwrap();
+        let kept = [
+            "INSERT INTO bundle (id, owner, main, last_resort) VALUES (zeroblob(16), zeroblob(32), x'01', x'02')",
+            "INSERT INTO blob VALUES (1, zeroblob(16), zeroblob(16), 1, zeroblob(32), zeroblob(32), x'01', 1, 9)",
+            "INSERT INTO blob_gone VALUES (x'01010101010101010101010101010101', 1)",
+        ];
+        for insert in kept.iter().copied().chain(ROWS_OF_A_TIME.iter().map(|(_, insert)| *insert)) {
+            sqlx::query(insert).execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
+        snapshot(&path, false, &to).await.unwrap();
+
+        let mut connection = view::open(&to, false).await.unwrap();
+        for table in OF_ITS_TIME.iter().chain(LEFT_OUT) {
+            assert_eq!(count(&mut connection, table).await, 0, "{table}");
+        }
+        connection.close().await.unwrap();
+        let mut restored = SqliteStorage::open(&to).await.unwrap();
+        let fetch = Op::FetchBundle { bundle: [0; 16].into(), take_pair: true };
+        let outcomes = restored.apply(vec![fetch, Op::Token(TokenOp::Keys { from_week: 0 })]).await;
+        let Outcome::Bundle(bundle) = &outcomes[0] else { panic!("{outcomes:?}") };
+        assert_eq!((&bundle.pair, &bundle.last_resort), (&None, &Some(vec![2])), "the last resort stands in");
+        assert_eq!(outcomes[1], Outcome::Token(TokenOutcome::Keys(vec![])), "so new ones are made");
+    }
 
     #[tokio::test]
     async fn every_table_is_kept_or_left_out() {
@@ -92,8 +169,8 @@ mod tests {
         let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
                       AND name <> '_sqlx_migrations' ORDER BY name";
         let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut connection).await.unwrap();
-        let mut known = [KEPT, LEFT_OUT].concat();
+        let mut known = [KEPT, OF_ITS_TIME, LEFT_OUT].concat();
         known.sort_unstable();
-        assert_eq!(tables, known, "a new table must be put into KEPT or LEFT_OUT");
+        assert_eq!(tables, known, "a new table must be put into KEPT, OF_ITS_TIME or LEFT_OUT");
     }
 }

@@ -113,6 +113,8 @@ pub(crate) fn copies(database: &Path) -> io::Result<Vec<Spare>> {
 pub(crate) async fn roll_back(database: &Path) -> Result<Spare, RollBackError> {
     let copy = copies(database)?.into_iter().next().ok_or(RollBackError::NoCopy)?;
     check(&copy).await?;
+    // The relay ran on since: what is good once, or belongs to a moment, does not come back with the rest. [REL-57]
+    super::snapshot::forget_its_time(&copy.path).await?;
     let in_use = settle(database).await?;
     let kept = database.with_file_name(format!("{AFTER}{in_use}{ENDING}"));
     remove(&kept)?;
@@ -200,7 +202,10 @@ mod tests {
     use sqlx::migrate::Migrator;
 
     use super::*;
-    use crate::storage::sqlite::SqliteStorage;
+    use crate::storage::sqlite::{
+        SqliteStorage,
+        snapshot::tests::{ROWS_OF_A_TIME, count},
+    };
 
     /// A database as the version before each migration made it, with a mailbox and an envelope in it.
     async fn older(path: &Path, forms: usize) {
@@ -243,6 +248,38 @@ mod tests {
             assert_eq!(Plan::read(&path, false).await.unwrap(), plan, "it has its old form again");
             assert_eq!(payload(&path).await, [0xab, 0xcd]);
             assert!(matches!(roll_back(&path).await, Err(RollBackError::NoCopy)));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_put_back_makes_nothing_good_again_and_calls_nobody_a_copy() {
+        for forms in 1..MIGRATIONS.iter().count() {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("relay.db");
+            older(&path, forms).await;
+            let options = SqliteConnectOptions::new().filename(&path);
+            let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+            sqlx::query("UPDATE mailbox SET lease = zeroblob(16)").execute(&mut connection).await.unwrap();
+            let mut filled = vec![];
+            for (table, insert) in ROWS_OF_A_TIME {
+                // An older form may not have it.
+                if sqlx::query(*insert).execute(&mut connection).await.is_ok() {
+                    filled.push(*table);
+                }
+            }
+            assert!(filled.contains(&"pair"), "{filled:?}");
+            connection.close().await.unwrap();
+
+            SqliteStorage::open(&path).await.unwrap().close().await;
+            roll_back(&path).await.unwrap();
+            assert_eq!(payload(&path).await, [0xab, 0xcd], "what waits is there");
+            let mut connection = view::open(&path, false).await.unwrap();
+            for table in filled {
+                assert_eq!(count(&mut connection, table).await, 0, "{table} of form {forms}");
+            }
+            let leases = "SELECT count(lease) FROM mailbox";
+            let leases: i64 = sqlx::query_scalar(leases).fetch_one(&mut connection).await.unwrap();
+            assert_eq!(leases, 0);
         }
     }
 
