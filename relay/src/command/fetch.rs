@@ -14,6 +14,8 @@ use crate::{
 pub(crate) struct Awaiting {
     asker: Asker,
     bundle: BundleId,
+    /// Whether a good proof of work came with it.
+    worked: bool,
 }
 
 /// Takes the frame.
@@ -28,14 +30,19 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, fetch: 
     }
     let take_pair = core.pairs.take(*bundle, turn.now, core.config.pair_rate).is_ok();
     let op = Op::FetchBundle { bundle: *bundle, take_pair };
-    core.store(turn, op, core::Awaiting::Fetch(Awaiting { asker, bundle: *bundle }));
+    core.store(turn, op, core::Awaiting::Fetch(Awaiting { asker, bundle: *bundle, worked: proof.is_some() }));
 }
 
 /// The parts are read, and the one-time part, if there was one, is gone for good.
 pub(crate) fn stored(core: &mut Core, turn: &mut Turn<'_>, awaiting: Awaiting, outcome: Outcome) {
-    let Awaiting { asker, bundle } = awaiting;
+    let Awaiting { asker, bundle, worked } = awaiting;
     match outcome {
-        Outcome::Bundle(parts) => turn.answer(asker, Answer::Bundle(parts)),
+        Outcome::Bundle(parts) => {
+            if worked {
+                core.count_worked_fetch(turn.now);
+            }
+            turn.answer(asker, Answer::Bundle(parts));
+        }
         Outcome::Denied => {
             core.pairs.forget(&bundle);
             turn.answer(asker, Answer::Denied);

@@ -32,6 +32,8 @@ pub(crate) struct Awaiting {
     asker: Asker,
     id: EnvelopeId,
     payload: Bytes,
+    /// Whether a good proof of work came with it.
+    worked: bool,
 }
 
 impl Awaiting {
@@ -62,8 +64,9 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, send: S
         return turn.answer(asker, Answer::Busy { retry_after_secs });
     }
     let owes = core.owed(turn.now, asker.conn, &Purpose::Send(mailbox, id), proof.as_ref());
+    let worked = proof.is_some() && owes.is_none();
     let payload = Bytes::from(payload);
-    let awaiting = Awaiting { asker, id, payload: payload.clone() };
+    let awaiting = Awaiting { asker, id, payload: payload.clone(), worked };
     match life {
         Life::Ephemeral => core.store(turn, Op::Admit { mailbox, shown, owes }, core::Awaiting::Ephemeral(awaiting)),
         Life::Stored { ttl_secs } => {
@@ -77,9 +80,12 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, send: S
 
 /// An envelope to be stored was, or was not.
 pub(crate) fn stored(core: &mut Core, turn: &mut Turn<'_>, awaiting: Awaiting, outcome: &Outcome) {
-    let Awaiting { asker, id, payload } = awaiting;
+    let Awaiting { asker, id, payload, worked } = awaiting;
     match *outcome {
         Outcome::Sent { mailbox, seq } => {
+            if worked {
+                core.count_worked_send(turn.now);
+            }
             turn.answer(asker, Answer::Done);
             core.deliver_fresh(turn, mailbox, Envelope { seq, id, payload });
         }
@@ -94,7 +100,7 @@ pub(crate) fn stored(core: &mut Core, turn: &mut Turn<'_>, awaiting: Awaiting, o
 
 /// The capability of an ephemeral envelope was right, or was not.
 pub(crate) fn admitted(core: &mut Core, turn: &mut Turn<'_>, awaiting: Awaiting, outcome: &Outcome) {
-    let Awaiting { asker, id, payload } = awaiting;
+    let Awaiting { asker, id, payload, worked: _ } = awaiting;
     match *outcome {
         Outcome::Admitted { mailbox } => {
             turn.answer(asker, Answer::Done);
@@ -208,6 +214,31 @@ mod tests {
         assert_eq!(house.ask(alice, carol.send(1)), Answer::Done, "a repeat is done whatever it shows");
         let other = Command::Send(Send { proof: Some(proof), ..carol.envelope(2) });
         assert_eq!(house.ask(alice, other), Answer::Work { bits: 8 }, "another envelope");
+    }
+
+    #[test]
+    fn a_proof_that_is_shown_again_asks_nobody_for_more() {
+        let toll = Toll { send: 8, calm_a_minute: 4, ..Toll::NONE };
+        let (mut house, alice, _) = setting(Config { toll, ..Config::default() });
+        let carol = Owner::with_kind(2, MailboxKind::Contact);
+        house.ask(alice, carol.create());
+        let worked = |house: &House, id, ttl_secs| {
+            let purpose = Purpose::Send(carol.envelope(id).mailbox, envelope_id(id));
+            let proof = Some(proof(house, alice, &purpose, 8, 0));
+            Command::Send(Send { proof, ttl_secs, ..carol.envelope(id) })
+        };
+        let stored = worked(&house, 1, None);
+        let fleeting = worked(&house, 2, Some(0));
+        for _ in 0..9 {
+            assert_eq!(house.ask(alice, stored.clone()), Answer::Done);
+            assert_eq!(house.ask(alice, fleeting.clone()), Answer::Done);
+        }
+        assert_eq!(house.ask(alice, carol.send(3)), Answer::Work { bits: 8 }, "one was stored");
+        for id in 4..8 {
+            let stored = worked(&house, id, None);
+            assert_eq!(house.ask(alice, stored), Answer::Done);
+        }
+        assert_eq!(house.ask(alice, carol.send(3)), Answer::Work { bits: 9 }, "five were");
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl Toll {
     pub const NONE: Self = Self { send: 0, fetch: 0, create: 0, token: 0, calm_a_minute: 600 };
 }
 
-/// How many came in this minute and in the one before.
+/// How many did what they worked for in this minute and in the one before.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rush {
     minute: u64,
@@ -105,15 +105,20 @@ impl Core {
         if is_used || access::shown_bits(self.identity.public(), &connection.nonce, purpose, proof) < asked {
             return owed;
         }
-        match purpose {
-            Purpose::Send(..) => self.send_rush.count(now),
-            Purpose::Fetch(_) => self.fetch_rush.count(now),
-            Purpose::Create(_) | Purpose::Token(_) => {}
-        }
         if is_once {
             connection.proof_counter = Some(counter);
         }
         None
+    }
+
+    /// An envelope was stored that a good proof came with. Not before: the same proof shown again and again stores one.
+    pub(crate) const fn count_worked_send(&mut self, now: Timestamp) {
+        self.send_rush.count(now);
+    }
+
+    /// A bundle was handed out for a good proof.
+    pub(crate) const fn count_worked_fetch(&mut self, now: Timestamp) {
+        self.fetch_rush.count(now);
     }
 }
 

@@ -25,7 +25,7 @@ pub enum TokenOp {
         count: u32,
         /// How many in all.
         uses: u32,
-        /// When the credential ends.
+        /// When the credential ends. Of several of one holder the last end counts.
         forget_at: Timestamp,
     },
 }

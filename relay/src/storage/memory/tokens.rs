@@ -32,11 +32,12 @@ impl State {
                 }
             },
             TokenOp::Count { holder, purpose, count, uses, forget_at } => {
-                let (given, _) = tokens.counts.get(&(*holder, *purpose)).copied().unwrap_or_default();
+                let known = tokens.counts.get(&(*holder, *purpose)).copied();
+                let (given, ends) = known.unwrap_or((0, *forget_at));
                 if given.saturating_add(*count) > *uses {
                     return Outcome::Denied;
                 }
-                tokens.counts.insert((*holder, *purpose), (given + count, *forget_at));
+                tokens.counts.insert((*holder, *purpose), (given + count, ends.max(*forget_at)));
                 Outcome::Done
             }
         }

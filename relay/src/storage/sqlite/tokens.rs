@@ -62,7 +62,9 @@ impl Batch<'_> {
             return Ok(Outcome::Denied);
         }
         self.begin().await?;
-        let insert = "INSERT OR REPLACE INTO admitted (holder, purpose, given, forget_at) VALUES (?, ?, ?, ?)";
+        // The later of two ends: while one credential of this holder admits, what all of them were given is known.
+        let insert = "INSERT INTO admitted (holder, purpose, given, forget_at) VALUES (?, ?, ?, ?)
+                      ON CONFLICT DO UPDATE SET given = excluded.given, forget_at = max(forget_at, excluded.forget_at)";
         let insert = sqlx::query(insert).bind(&holder[..]).bind(purpose.number()).bind(given).bind(millis(forget_at));
         insert.execute(&mut *self.connection).await?;
         Ok(Outcome::Done)
@@ -102,5 +104,36 @@ impl Batch<'_> {
         let keys = sqlx::query("DELETE FROM token_key WHERE week + 2 <= ?").bind(week(now.day()));
         keys.execute(&mut *self.connection).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{Op, Storage, memory::MemoryStorage, sqlite::SqliteStorage};
+
+    /// Bob has a credential until the hour 9, and another until the hour 3.
+    async fn counts(mut storage: impl Storage) -> Vec<Outcome> {
+        let hour = |hour: u64| Timestamp::from_millis(hour * 3_600_000);
+        let count = |ends| {
+            let purpose = TokenPurpose::Mailbox;
+            Op::Token(TokenOp::Count { holder: [1; 32], purpose, count: 4, uses: 10, forget_at: hour(ends) })
+        };
+        let sweep = |now| Op::Expire { now: hour(now), lapsed_before: hour(0).day() };
+        let mut outcomes = vec![];
+        for op in [count(9), count(3), sweep(4), count(9), sweep(9), count(20)] {
+            outcomes.extend(storage.apply(vec![op]).await);
+        }
+        outcomes.retain(|outcome| !matches!(outcome, Outcome::Expired { .. }));
+        outcomes
+    }
+
+    #[tokio::test]
+    async fn what_somebody_was_given_is_known_until_their_last_credential_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let sqlite = SqliteStorage::open(&dir.path().join("relay.db")).await.unwrap();
+        let expected = [Outcome::Done, Outcome::Done, Outcome::Denied, Outcome::Done];
+        assert_eq!(counts(sqlite).await, expected);
+        assert_eq!(counts(MemoryStorage::new()).await, expected);
     }
 }
