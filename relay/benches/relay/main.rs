@@ -3,13 +3,18 @@
 //!
 //! ```text
 //! cargo bench -p sotto-relay --bench relay                      online offline latency idle
-//! cargo bench -p sotto-relay --bench relay -- million storm     by name: these take minutes, and soak takes twenty
+//! cargo bench -p sotto-relay --bench relay -- blob million storm     by name: these take minutes, and soak takes twenty
 //! ```
 //!
 //! Relay and router run in processes of their own, in turn, and the load comes from this one, over plain loopback. One line a
 //! figure: what it is, what was measured, and the goal in brackets.
 
 mod bare;
+mod bare_blob;
+mod blob;
+#[path = "../../tests/process/blobs_client.rs"]
+#[allow(dead_code, reason = "shared with the process tests, which use more of it")]
+mod blobs_client;
 #[path = "../../tests/process/client.rs"]
 #[allow(dead_code, reason = "shared with the process tests, which use more of it")]
 mod client;
@@ -40,8 +45,9 @@ fn main() {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["bare-router", dir] => return bare::serve(Path::new(dir)),
+        ["bare-blob", dir] => return bare_blob::serve(Path::new(dir)),
         ["idle-clients", address, count] => return idle::serve(address, count),
-        ["storm-clients", kind, address] => return storm::serve(kind, address),
+        ["storm-clients", kind, tls, address] => return storm::serve(kind, tls, address),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -51,6 +57,7 @@ fn main() {
             "offline" => runtime.block_on(offline::measure()),
             "latency" => runtime.block_on(latency::measure()),
             "idle" => runtime.block_on(idle::measure()),
+            "blob" => runtime.block_on(blob::measure()),
             "storm" => runtime.block_on(storm::measure()),
             "soak" => runtime.block_on(soak::measure()),
             "million" => runtime.block_on(million::measure()),

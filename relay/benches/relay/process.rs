@@ -24,6 +24,11 @@ pub(crate) fn peak_kib(pid: u32) -> f64 {
     status(pid, "VmHWM:")
 }
 
+/// From now on [`peak_kib`] counts anew.
+pub(crate) fn forget_peak(pid: u32) {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("a running process");
+}
+
 fn status(pid: u32, name: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
     let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a size");

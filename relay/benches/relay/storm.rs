@@ -1,5 +1,6 @@
-//! Storms, and what others notice of them: 5,000 clients that come back at once, 100,000 malformed frames, 500 requests that never
-//! end, a flood of subscriptions with forged signatures. Others send 200 messages a second meanwhile, and before.
+//! Storms, and what others notice of them: 5,000 clients that come back at once, 100,000 malformed frames, 2,000 requests and as many
+//! TLS hellos that come a byte at a time and never end, a flood of subscriptions with forged signatures. Others send 200 messages a
+//! second meanwhile, and before.
 //!
 //! The storms come from processes of low priority, so that what is measured is the relay and not a race for this machine.
 
@@ -14,7 +15,7 @@ use std::{
 use futures_util::SinkExt;
 use sotto_outer::{Answer, Lease, RelayFrame, Subscribe, Subscription};
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     sync::Semaphore,
     task::JoinSet,
@@ -23,7 +24,8 @@ use tokio::{
 use tokio_tungstenite::{client_async, tungstenite::Message};
 
 use crate::{
-    client::{Client, Owner},
+    blobs_client::{self, Place, Stream},
+    client::{Client, Gone, Owner},
     latency::quantile,
     load, process,
     relay::{self, RelayProcess},
@@ -37,11 +39,16 @@ const OTHERS: u64 = 10;
 const WATCH: Duration = Duration::from_secs(10);
 const RETURNING: u64 = 5_000;
 const MALFORMED: u64 = 100_000;
-const HALF_OPEN: usize = 500;
+const HALF_OPEN: usize = 2_000;
+/// Between two bytes of those who never end.
+const BYTE: Duration = Duration::from_millis(500);
 const FLOODING: u64 = 10;
 
 /// What the others' sends took: when, and milliseconds until `done`.
 type Taken = Arc<Mutex<Vec<(Instant, f64)>>>;
+
+/// A client, over TLS or not.
+type Anybody = Client<Box<dyn Stream>>;
 
 /// Clients in a process of their own, with low priority.
 struct Storm {
@@ -51,10 +58,10 @@ struct Storm {
 }
 
 impl Storm {
-    fn start(kind: &str, address: SocketAddr) -> Self {
+    fn start(kind: &str, tls: &str, address: SocketAddr) -> Self {
         let program = std::env::current_exe().expect("this program");
         let mut child = Command::new("nice");
-        child.args(["-n", "19"]).arg(program).args(["storm-clients", kind, &address.to_string()]);
+        child.args(["-n", "19"]).arg(program).args(["storm-clients", kind, tls, &address.to_string()]);
         let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a process");
         let said = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let told = child.stdin.take().expect("a pipe");
@@ -85,34 +92,55 @@ impl Drop for Storm {
 }
 
 pub(crate) async fn measure() {
+    rage_at("off", &["returning", "malformed", "half-open", "flooding"]).await;
+    rage_at("own", &["returning", "hellos", "half-open"]).await;
+}
+
+async fn rage_at(tls: &str, kinds: &[&str]) {
     let dir = tempfile::tempdir().expect("a folder");
-    relay::init(dir.path());
+    relay::init_tls(dir.path(), tls);
     let relay = RelayProcess::start(dir.path());
-    let (taken, mut others) = (Taken::default(), JoinSet::new());
+    let (taken, mut others, place) = (Taken::default(), JoinSet::new(), place(tls, relay.address));
     for number in 0..OTHERS {
         let owner = Owner::new(1_000_000 + number);
-        let reader = Client::reader(relay.address, &owner).await.expect("a reader");
-        let sender = Client::connect(relay.address).await.expect("a sender");
-        others.spawn(send(number, owner.clone(), sender, Arc::clone(&taken)));
+        let reader = reader(&place, &owner).await.expect("a reader");
+        others.spawn(send(number, owner.clone(), connect(&place).await.expect("a sender"), Arc::clone(&taken)));
         others.spawn(read(owner, reader));
     }
-    for kind in ["returning", "malformed", "half-open", "flooding"] {
-        let mut storm = Storm::start(kind, relay.address);
+    for kind in kinds {
+        let mut storm = Storm::start(kind, tls, relay.address);
         storm.wait();
-        let began = Instant::now();
+        process::forget_peak(relay.pid());
+        let (began, before) = (Instant::now(), process::resident_kib(relay.pid()));
         sleep(WATCH).await;
         let struck = Instant::now();
         let storm = storm.rage().await;
         let (quiet, storming) = (p99(&taken, began, struck), p99(&taken, struck, Instant::now()));
         let (secs, ratio) = (struck.elapsed().as_secs_f64(), storming / quiet);
+        let mib = |kib: f64| kib / 1_024.0;
         say(&format!(
-            "storm: {kind}, {secs:.1} s: others' p99 {storming:.2} ms, {quiet:.2} ms before: {ratio:.2} (goal 2.00); \
-             {:.0} MiB at most",
-            process::peak_kib(relay.pid()) / 1_024.0
+            "storm: {kind}, TLS {tls}, {secs:.1} s: others' p99 {storming:.2} ms, {quiet:.2} ms before: {ratio:.2} (goal 2.00); \
+             {:.0} MiB, {:.0} MiB before",
+            mib(process::peak_kib(relay.pid())),
+            mib(before)
         ));
         drop(storm);
         sleep(Duration::from_secs(2)).await;
     }
+}
+
+fn place(tls: &str, address: SocketAddr) -> Place {
+    if tls == "off" { Place::plain(address) } else { Place::tls(address) }
+}
+
+async fn connect(place: &Place) -> Result<Anybody, Gone> {
+    Client::over(place.dial().await.map_err(|_| Gone)?, place.address).await
+}
+
+async fn reader(place: &Place, owner: &Owner) -> Result<Anybody, Gone> {
+    let mut client = connect(place).await?;
+    client.make_and_read(owner).await?;
+    Ok(client)
 }
 
 /// Of the sends that were begun between two times.
@@ -123,7 +151,7 @@ fn p99(taken: &Taken, from: Instant, to: Instant) -> f64 {
 }
 
 /// One of the others: sends when its time has come, one after the other.
-async fn send(number: u64, owner: Owner, mut sender: Client, taken: Taken) {
+async fn send(number: u64, owner: Owner, mut sender: Anybody, taken: Taken) {
     let started = Instant::now() + INTERVAL * u32::try_from(number).expect("small");
     for nth in 0_u32.. {
         let due = started + INTERVAL * nth * OTHERS as u32;
@@ -136,7 +164,7 @@ async fn send(number: u64, owner: Owner, mut sender: Client, taken: Taken) {
     }
 }
 
-async fn read(owner: Owner, mut reader: Client) {
+async fn read(owner: Owner, mut reader: Anybody) {
     while let Ok(frame) = reader.receive().await {
         if let RelayFrame::Deliver(deliver) = frame {
             reader.request(owner.ack(vec![deliver.id])).await.expect("a relay");
@@ -145,20 +173,22 @@ async fn read(owner: Owner, mut reader: Client) {
 }
 
 /// The process of a storm: is ready, waits to be told, rages, is ready again, and lasts until it is killed.
-pub(crate) fn serve(kind: &str, address: &str) {
+pub(crate) fn serve(kind: &str, tls: &str, address: &str) {
     let address: SocketAddr = address.parse().expect("an address");
+    let place = place(tls, address);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut returning = if kind == "returning" { all_return(address).await } else { JoinSet::new() };
+        let mut returning = if kind == "returning" { all_return(&place).await } else { JoinSet::new() };
         tell_ready();
         tokio::task::spawn_blocking(|| std::io::stdin().lines().next()).await.expect("a thread");
         match kind {
             "returning" => {
                 returning.shutdown().await;
-                returning = all_return(address).await;
+                returning = all_return(&place).await;
             }
+            "hellos" => hellos(address).await,
             "malformed" => malformed(address).await,
-            "half-open" => half_open(address).await,
+            "half-open" => half_open(&place).await,
             "flooding" => flood(address).await,
             other => panic!("no storm is called {other}"),
         }
@@ -174,14 +204,14 @@ fn tell_ready() {
 }
 
 /// All connect and subscribe at once; they stay until their tasks are dropped.
-async fn all_return(address: SocketAddr) -> JoinSet<()> {
+async fn all_return(place: &Place) -> JoinSet<()> {
     let (mut clients, (subscribed, mut waiting)) = (JoinSet::new(), tokio::sync::mpsc::unbounded_channel());
     for number in 0..RETURNING {
-        let subscribed = subscribed.clone();
+        let (subscribed, place) = (subscribed.clone(), place.clone());
         clients.spawn(async move {
             let mut client = loop {
                 // Where the backlog is full the system turns them away.
-                match Client::reader(address, &Owner::new(number)).await {
+                match reader(&place, &Owner::new(number)).await {
                     Ok(client) => break client,
                     Err(_) => sleep(Duration::from_millis(50)).await,
                 }
@@ -222,24 +252,58 @@ async fn from_many_places(address: SocketAddr, number: u64) -> TcpStream {
 }
 
 /// Requests that come byte by byte; whoever is cut begins anew.
-async fn half_open(address: SocketAddr) {
+async fn half_open(place: &Place) {
     let mut clients = JoinSet::new();
     for _ in 0..HALF_OPEN {
+        let place = place.clone();
         clients.spawn(async move {
-            let mut ticks = interval(Duration::from_millis(500));
             loop {
-                let mut stream = TcpStream::connect(address).await.expect("a relay");
-                let head = b"GET /v1/stream HTTP/1.1\r\nHost: relay\r\nX-Slow: ";
-                if stream.write_all(head).await.is_err() {
+                let Ok(mut stream) = place.dial().await else {
+                    sleep(BYTE).await;
                     continue;
-                }
-                while stream.write_all(b"x").await.is_ok() {
-                    ticks.tick().await;
+                };
+                let head = b"GET /v1/stream HTTP/1.1\r\nHost: relay\r\nX-Slow: ";
+                drip(&mut stream, head.iter().chain(std::iter::repeat(&b'x'))).await;
+            }
+        });
+    }
+    sleep(WATCH).await;
+}
+
+/// The first message of TLS byte by byte, or all but its last byte and then nothing; whoever is cut begins anew.
+async fn hellos(address: SocketAddr) {
+    let mut clients = JoinSet::new();
+    for number in 0..HALF_OPEN {
+        clients.spawn(async move {
+            let config = blobs_client::trusting();
+            let mut tls = rustls::ClientConnection::new(config, blobs_client::name()).expect("a connection");
+            let mut hello = vec![];
+            tls.write_tls(&mut hello).expect("a hello");
+            loop {
+                let Ok(mut stream) = TcpStream::connect(address).await else {
+                    sleep(BYTE).await;
+                    continue;
+                };
+                if number % 2 == 0 {
+                    drip(&mut stream, hello.iter()).await;
+                } else if stream.write_all(&hello[..hello.len() - 1]).await.is_ok() {
+                    let _ = stream.read(&mut [0]).await;
                 }
             }
         });
     }
     sleep(WATCH).await;
+}
+
+/// Writes a byte at a time, until they end or it is cut.
+async fn drip(stream: &mut (impl AsyncWrite + Unpin), bytes: impl Iterator<Item = &u8>) {
+    let mut ticks = interval(BYTE);
+    for byte in bytes {
+        if stream.write_all(&[*byte]).await.is_err() || stream.flush().await.is_err() {
+            return;
+        }
+        ticks.tick().await;
+    }
 }
 
 /// Subscriptions to mailboxes of others, with forged signatures, as many as the relay takes.

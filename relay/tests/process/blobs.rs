@@ -76,8 +76,7 @@ async fn a_blob_goes_up_and_comes_down_in_any_range() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_blob_goes_over_tls() {
     let dir = tempfile::tempdir().unwrap();
-    let made = relay::command("init", dir.path()).args(["--listen", "127.0.0.1:0"]).output().unwrap();
-    assert!(made.status.success(), "{made:?}");
+    relay::init_tls(dir.path(), "own");
     let relay = RelayProcess::start(dir.path());
     let place = Place::tls(relay.address);
     let (mut frames, mut http) = (place.frames().await.unwrap(), place.http().await.unwrap());

@@ -34,7 +34,7 @@ pub(crate) type Result<T> = core::result::Result<T, Gone>;
 type Body = BoxBody<Bytes, io::Error>;
 
 /// What a connection runs over.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// Where a relay is.
@@ -67,22 +67,15 @@ impl Place {
 
     /// Any certificate will do: whose it is, other tests look at.
     pub(crate) fn tls(address: SocketAddr) -> Self {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .expect("TLS 1.3")
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone))
-            .with_no_client_auth();
-        Self { address, tls: Some(TlsConnector::from(Arc::new(config))) }
+        Self { address, tls: Some(TlsConnector::from(trusting())) }
     }
 
-    async fn dial(&self) -> Result<Box<dyn Stream>> {
+    pub(crate) async fn dial(&self) -> Result<Box<dyn Stream>> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         match &self.tls {
             None => Ok(Box::new(stream)),
-            Some(tls) => Ok(Box::new(tls.connect(ServerName::try_from("relay.sotto.invalid")?, stream).await?)),
+            Some(tls) => Ok(Box::new(tls.connect(name(), stream).await?)),
         }
     }
 
@@ -246,6 +239,23 @@ pub(crate) fn request(
 
 fn empty() -> Body {
     http_body_util::Empty::new().map_err(|never| match never {}).boxed()
+}
+
+/// TLS 1.3 with whoever answers.
+pub(crate) fn trusting() -> Arc<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("TLS 1.3")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anyone))
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+/// Whom a client names in its hello.
+pub(crate) fn name() -> ServerName<'static> {
+    ServerName::try_from("relay.sotto.invalid").expect("a name")
 }
 
 /// Believes every certificate.

@@ -1,4 +1,4 @@
-//! A client of a real relay over a plain WebSocket: just enough to create, send, subscribe and acknowledge.
+//! A client of a real relay over a WebSocket: just enough to create, send, subscribe and acknowledge.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,10 @@ use sotto_outer::{
     Lease, LeaseOutcome, MailboxKind, OwnerKey, OwnerSignature, ReceiveId, RelayFrame, RelayIdentity, Send,
     SendCapability, SendId, Subscribe, Subscribed, Subscription, VERSION, signed,
 };
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{Error, Message, protocol::WebSocketConfig},
@@ -27,9 +30,9 @@ pub(crate) struct Owner {
     name: [u8; 16],
 }
 
-/// A connection that has been greeted.
-pub(crate) struct Client {
-    pub(crate) socket: WebSocketStream<TcpStream>,
+/// A connection that has been greeted; plain, where nothing else is said.
+pub(crate) struct Client<S = TcpStream> {
+    pub(crate) socket: WebSocketStream<S>,
     pub(crate) relay: RelayIdentity,
     pub(crate) nonce: ConnectionNonce,
     pub(crate) next_request: u32,
@@ -75,12 +78,12 @@ impl Owner {
         Command::Send(Send { mailbox, capability, id, ttl_secs: None, payload, proof: None })
     }
 
-    pub(crate) fn subscribe(&self, client: &Client) -> Command {
+    pub(crate) fn subscribe<S>(&self, client: &Client<S>) -> Command {
         Command::Subscribe(Subscribe { mailboxes: vec![self.subscription(client)] })
     }
 
     /// Signed for this connection.
-    pub(crate) fn subscription(&self, client: &Client) -> Subscription {
+    pub(crate) fn subscription<S>(&self, client: &Client<S>) -> Subscription {
         let (mailbox, new) = (self.receive_id(), Lease::from([1; 16]));
         let bytes = signed::subscribe(&client.relay, &client.nonce, &mailbox, None, &new);
         let signature = self.sign(&bytes);
@@ -123,6 +126,20 @@ impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Result<Self, Gone> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        Self::over(stream, address).await
+    }
+
+    /// A connection that reads `owner`'s mailbox, made where it is not yet.
+    pub(crate) async fn reader(address: SocketAddr, owner: &Owner) -> Result<Self, Gone> {
+        let mut client = Self::connect(address).await?;
+        client.make_and_read(owner).await?;
+        Ok(client)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// Is greeted over a stream that stands.
+    pub(crate) async fn over(stream: S, address: SocketAddr) -> Result<Self, Gone> {
         let config = WebSocketConfig::default().read_buffer_size(8 * 1024).write_buffer_size(8 * 1024);
         let url = format!("ws://{address}/v1/stream");
         let (socket, _) = client_async_with_config(url, stream, Some(config)).await?;
@@ -135,12 +152,10 @@ impl Client {
         Ok(client)
     }
 
-    /// A connection that reads `owner`'s mailbox, made where it is not yet.
-    pub(crate) async fn reader(address: SocketAddr, owner: &Owner) -> Result<Self, Gone> {
-        let mut client = Self::connect(address).await?;
-        assert_eq!(client.ask(owner.create()).await?, Answer::Done);
-        client.read(owner).await?;
-        Ok(client)
+    /// Becomes the reader of a mailbox, made where it is not yet.
+    pub(crate) async fn make_and_read(&mut self, owner: &Owner) -> Result<(), Gone> {
+        assert_eq!(self.ask(owner.create()).await?, Answer::Done);
+        self.read(owner).await
     }
 
     /// Becomes the reader of a mailbox.

@@ -23,7 +23,12 @@ pub(crate) struct RelayProcess {
 
 /// Makes a relay in a folder, without TLS, on ports that the system chooses.
 pub(crate) fn init(data: &Path) {
-    let made = command("init", data).args(["--listen", "127.0.0.1:0", "--tls", "off"]).output().unwrap();
+    init_tls(data, "off");
+}
+
+/// The same, with TLS as it is said.
+pub(crate) fn init_tls(data: &Path, tls: &str) {
+    let made = command("init", data).args(["--listen", "127.0.0.1:0", "--tls", tls]).output().unwrap();
     assert!(made.status.success(), "{made:?}");
 }
 
