@@ -37,6 +37,8 @@ const INTERVAL: Duration = Duration::from_millis(5);
 const OTHERS: u64 = 10;
 /// How long the others are watched before, and what has no end by itself lasts.
 const WATCH: Duration = Duration::from_secs(10);
+/// After a storm, or what it made ready.
+const SETTLE: Duration = Duration::from_secs(2);
 const RETURNING: u64 = 5_000;
 const MALFORMED: u64 = 100_000;
 const HALF_OPEN: usize = 2_000;
@@ -110,6 +112,7 @@ async fn rage_at(tls: &str, kinds: &[&str]) {
     for kind in kinds {
         let mut storm = Storm::start(kind, tls, relay.address);
         storm.wait();
+        sleep(SETTLE).await;
         process::forget_peak(relay.pid());
         let (began, before) = (Instant::now(), process::resident_kib(relay.pid()));
         sleep(WATCH).await;
@@ -125,7 +128,7 @@ async fn rage_at(tls: &str, kinds: &[&str]) {
             mib(before)
         ));
         drop(storm);
-        sleep(Duration::from_secs(2)).await;
+        sleep(SETTLE).await;
     }
 }
 
