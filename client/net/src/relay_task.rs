@@ -37,8 +37,10 @@ use crate::{
 
 /// Orders that wait for a slow relay before its connection is given up.
 const ORDERS_MAX: usize = 2_048;
-/// Silence after which the relay is asked for a sign of life.
-const IDLE: Duration = Duration::from_secs(30);
+/// Silence after which the relay is asked for a sign of life. It asks us more often; dead paths are found by TCP's probes.
+const IDLE: Duration = Duration::from_secs(330);
+/// The same through a proxy, which answers TCP's probes itself.
+const IDLE_BEHIND_PROXY: Duration = Duration::from_secs(30);
 /// How long a sign of life may take.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
 /// How long a stop waits for what was ordered before it.
@@ -335,8 +337,10 @@ impl Worker {
         let (ping, look) = (Notify::new(), Notify::new());
         let Self { task, events, orders, overflow, probe, number, proven, route, choice, pace, .. } = self;
         let source = Source { task: *task, number: *number, events };
+        let idle = if route.proxy.is_some() { IDLE_BEHIND_PROXY } else { IDLE };
+        let patience = Patience { idle, woken: pace.woken };
         let end = tokio::select! {
-            reason = read(&mut incoming, &source, &ping, &look, probe, *pace) => reason.map(End::Lost),
+            reason = read(&mut incoming, &source, &ping, &look, probe, patience) => reason.map(End::Lost),
             reason = write(&mut outgoing, orders, *number, &ping) => reason.map(End::Lost),
             web_socket = try_web_socket(address, route, choice, *pace, &look), if transport == Transport::LongPoll => {
                 Ok(End::Moved(web_socket))
@@ -454,6 +458,15 @@ impl Source<'_> {
     }
 }
 
+/// How long silence is borne.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// Until the relay is asked for a sign of life.
+    idle: Duration,
+    /// Until that sign must come after the clock jumped.
+    woken: Duration,
+}
+
 /// Reads until the connection ends. While the listener is busy the socket is not read, and TCP makes the relay wait.
 async fn read(
     incoming: &mut Incoming,
@@ -461,14 +474,14 @@ async fn read(
     ping: &Notify,
     look: &Notify,
     probe: &Notify,
-    pace: Pace,
+    patience: Patience,
 ) -> Result<NetError, Stopped> {
-    let (mut asked, mut until) = (false, Instant::now() + IDLE);
+    let (mut asked, mut until) = (false, Instant::now() + patience.idle);
     loop {
         let arrival = tokio::select! {
             arrival = timeout_at(until, incoming.next()) => arrival,
             () = probe.notified() => {
-                (asked, until) = (true, Instant::now() + pace.woken);
+                (asked, until) = (true, Instant::now() + patience.woken);
                 look.notify_one();
                 ping.notify_one();
                 continue;
@@ -485,7 +498,7 @@ async fn read(
                 continue;
             }
         }
-        (asked, until) = (false, Instant::now() + IDLE);
+        (asked, until) = (false, Instant::now() + patience.idle);
     }
 }
 

@@ -3,8 +3,9 @@
 //! With a proxy nothing is dialled around it, and no name is asked of this machine's resolver: relays' names, `.onion`
 //! ones too, go to the proxy as they are.
 
-use std::{fmt, io, str::FromStr};
+use std::{fmt, io, str::FromStr, time::Duration};
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_socks::{Error as SocksError, tcp::Socks5Stream};
 
@@ -18,6 +19,13 @@ const PASSWORD: &str = "sotto";
 const USERNAME_BYTES_MAX: usize = 255;
 /// The longest host of a proxy, in bytes (RFC 1035 §2.3.4).
 const HOST_BYTES_MAX: usize = 253;
+
+/// Silence after which the system asks the other for a sign of life (RFC 9293 §3.8.4): it costs a relay nothing.
+const PROBE_AFTER: Duration = Duration::from_secs(45);
+/// How often it asks then.
+const PROBE_EVERY: Duration = Duration::from_secs(10);
+/// Probes without an answer after which the connection has ended.
+const PROBES: u32 = 3;
 
 /// How connections to a relay leave this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +89,9 @@ async fn dial(host: &str, port: u16) -> Result<TcpStream, NetError> {
             Ok(stream) => {
                 // A frame waits for no other. Without the option it still arrives, only later.
                 let _slower = stream.set_nodelay(true);
+                let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY).with_retries(PROBES);
+                // Without them a dead path is noticed when the relay has not been heard for long.
+                let _later = SockRef::from(&stream).set_tcp_keepalive(&probes);
                 return Ok(stream);
             }
             Err(error) => last = NetError::Unreachable(error.kind()),

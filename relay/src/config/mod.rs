@@ -110,6 +110,7 @@ impl Config {
             public: endpoint.public()?,
             transport,
             connections_max: sections.connections.max(),
+            ping_every: sections.connections.ping_every(),
             proxy: sections.proxy.settings()?,
             core,
             blobs: sections.blobs.settings(dir, sections.storage.free_bytes_min())?,

@@ -23,8 +23,6 @@ use crate::core::Conn;
 const UNANSWERED_MAX: usize = 256;
 /// Frames for one connection that may wait; answers, deliveries and what is told besides fit well.
 const OUTGOING_MAX: usize = 1_024;
-/// How often a quiet client is asked whether it is still there; not to answer once is forgiven.
-const PING_SECS: u64 = 45;
 /// How long a client may take to take in what is sent.
 const WRITE_SECS: u64 = 30;
 
@@ -34,6 +32,7 @@ pub(super) struct Client {
     exporter: Option<Box<Exporter>>,
     events: mpsc::Sender<Event>,
     draining: watch::Receiver<bool>,
+    ping_every: Duration,
 }
 
 /// A client that is connected.
@@ -55,13 +54,15 @@ enum Next {
 }
 
 impl Client {
+    /// It is asked whether it is still there each `ping_every`; not to answer once is forgiven.
     pub(super) const fn new(
         conn: Conn,
         exporter: Option<Box<Exporter>>,
         events: mpsc::Sender<Event>,
         draining: watch::Receiver<bool>,
+        ping_every: Duration,
     ) -> Self {
-        Self { conn, exporter, events, draining }
+        Self { conn, exporter, events, draining, ping_every }
     }
 
     pub(super) async fn run(mut self, socket: WebSocket) {
@@ -75,7 +76,7 @@ impl Client {
         {
             return;
         }
-        let mut pings = interval(Duration::from_secs(PING_SECS));
+        let mut pings = interval(self.ping_every);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first tick is at once.
         pings.tick().await;

@@ -117,6 +117,8 @@ const RETRY_AFTER_SECS: u32 = 5;
 const METRICS_CONNECTIONS_MAX: usize = 64;
 /// How long an orderly end may take.
 const DRAIN_SECS: u64 = 10;
+/// How often a quiet client is asked, where the host says nothing else.
+pub(crate) const PING_EVERY: Duration = Duration::from_secs(300);
 /// How long HTTP requests may finish while the relay ends.
 const HTTP_DRAIN_SECS: u64 = 1;
 
@@ -133,6 +135,8 @@ pub struct Settings {
     pub transport: Transport,
     /// Connections at a time, of all kinds; absent: what open files allow.
     pub connections_max: Option<usize>,
+    /// How often a quiet client is asked whether it is still there. The system asks its system more often.
+    pub ping_every: Duration,
     /// Which proxies say whose a connection is, and how often one address may connect.
     pub proxy: ProxySettings,
     /// What long poll may use.
@@ -168,6 +172,7 @@ impl Settings {
             public: None,
             transport: Transport::Plain,
             connections_max: None,
+            ping_every: PING_EVERY,
             proxy: ProxySettings::default(),
             long_poll: LongPoll::default(),
             core: Config::default(),
@@ -227,6 +232,7 @@ struct House {
     draining: watch::Receiver<bool>,
     ready: AtomicBool,
     next_conn: AtomicU64,
+    ping_every: Duration,
     metrics: Arc<Metrics>,
     polls: Polls,
     inbox: forward::Inbox,
@@ -312,6 +318,7 @@ impl<S: Storage> Relay<S> {
             draining,
             ready,
             next_conn,
+            ping_every: settings.ping_every,
             metrics,
             polls: Polls::new(settings.long_poll),
             inbox,
@@ -474,7 +481,7 @@ async fn stream(
         return polls::busy();
     }
     let conn = Conn(house.next_conn.fetch_add(1, Ordering::Relaxed));
-    let client = Client::new(conn, caller.exporter, house.events.clone(), house.draining.clone());
+    let client = Client::new(conn, caller.exporter, house.events.clone(), house.draining.clone(), house.ping_every);
     // A little over the largest frame, so that one that is too large can be answered before the connection is closed.
     let message_bytes_max = 2 * FRAME_BYTES_MAX;
     upgrade

@@ -3,18 +3,27 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    time::Duration,
 };
 
 use nix::sys::{
     resource::{Resource, getrlimit, setrlimit},
     socket::{setsockopt, sockopt::Ipv6V6Only},
 };
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpSocket;
 
 use super::StartError;
 
 /// Connections that wait to be accepted: all clients of a house come back at once after a restart.
 const BACKLOG: u32 = 4_096;
+/// Silence after which the system asks a client's for a sign of life (RFC 9293 §3.8.4). What stands between learns so, too,
+/// that the connection is in use.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
+/// How often it asks then.
+const PROBE_EVERY: Duration = Duration::from_secs(15);
+/// Probes without an answer after which the connection has ended.
+const PROBES: u32 = 4;
 /// Files kept for the database, the log, and what else is not a connection.
 const FILES_RESERVED: u64 = 256;
 
@@ -32,6 +41,9 @@ pub(super) fn listen(address: SocketAddr, ipv6_only: bool) -> Result<TcpListener
     if ipv6_only {
         setsockopt(&socket, Ipv6V6Only, &true).map_err(|error| failed(error.into()))?;
     }
+    // Whoever is accepted inherits it.
+    let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY).with_retries(PROBES);
+    SockRef::from(&socket).set_tcp_keepalive(&probes).map_err(failed)?;
     socket.bind(address).map_err(failed)?;
     socket.listen(BACKLOG).and_then(tokio::net::TcpListener::into_std).map_err(failed)
 }
