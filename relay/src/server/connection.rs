@@ -16,7 +16,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval, timeout},
 };
 
-use super::{accept::Exporter, hub::Event, metrics::Via, outbox::Outgoing};
+use super::{accept::Exporter, hub::Event, metrics::Via, outbox::Outgoing, queue};
 use crate::core::Conn;
 
 /// Requests of one connection that may be unanswered.
@@ -39,7 +39,7 @@ pub(super) struct Client {
 struct Connected {
     client: Client,
     socket: WebSocket,
-    outgoing: mpsc::Receiver<Outgoing>,
+    outgoing: queue::Receiver<Outgoing>,
     unanswered: usize,
     pings: Interval,
     /// Pings since the client was last heard.
@@ -66,7 +66,7 @@ impl Client {
     }
 
     pub(super) async fn run(mut self, socket: WebSocket) {
-        let (outbox, outgoing) = mpsc::channel(OUTGOING_MAX);
+        let (outbox, outgoing) = queue::queue(OUTGOING_MAX);
         let (conn, events) = (self.conn, self.events.clone());
         if events.send(Event::Opened(conn, outbox, Via::WebSocket)).await.is_err() {
             return;
@@ -145,7 +145,7 @@ impl Connected {
                 Outgoing::Frame(posted) => {
                     self.unanswered -= usize::from(posted.is_answer());
                     self.socket.feed(Message::Binary(posted.encode().into())).await?;
-                    posted.handed_over();
+                    drop(posted.handed_over());
                 }
                 Outgoing::Shared(shared) => self.socket.feed(Message::Binary(shared.frame.clone())).await?,
                 Outgoing::Close => {
@@ -153,7 +153,7 @@ impl Connected {
                     return Ok(end(close_code::PROTOCOL, "not a frame of this protocol"));
                 }
             }
-            waiting = self.outgoing.try_recv().ok();
+            waiting = self.outgoing.try_recv();
         }
         self.socket.flush().await?;
         Ok(Next::Go)

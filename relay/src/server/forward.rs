@@ -20,12 +20,9 @@ use sotto_outer::{
     Answer, ClientFrame, Command, ConnectionNonce, ForwardKey, RefusedReason, RelayFrame, codec,
     forward::ForwardedAnswer,
 };
-use tokio::{
-    sync::{Semaphore, mpsc},
-    time::timeout,
-};
+use tokio::{sync::Semaphore, time::timeout};
 
-use super::{Clock, House, hub::Event, metrics::ForwardError, outbox::Outgoing, polls::busy};
+use super::{Clock, House, hub::Event, metrics::ForwardError, outbox::Outgoing, polls::busy, queue};
 use crate::{
     access::Identity,
     core::Conn,
@@ -145,7 +142,7 @@ async fn ask(house: &House, nonce: ConnectionNonce, command: Command) -> Option<
         return Some(Answer::Refused { reason: RefusedReason::Order });
     }
     let conn = Conn(house.next_conn.fetch_add(1, Ordering::Relaxed));
-    let (outbox, mut outgoing) = mpsc::channel(1);
+    let (outbox, mut outgoing) = queue::queue(1);
     house.events.send(Event::OpenedByForward(conn, nonce, outbox)).await.ok()?;
     let asked = house.events.send(Event::Frame(conn, ClientFrame { request: 0, command })).await.is_ok();
     let told = if asked { timeout(ANSWER, outgoing.recv()).await.ok().flatten() } else { None };

@@ -2,14 +2,12 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
     vec,
 };
 
 use bytes::Bytes;
-use nix::sys::statvfs::statvfs;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use sotto_outer::{ClientFrame, ConnectionNonce, Forward, RelayFrame};
@@ -22,9 +20,11 @@ use tokio::{
 use super::{
     Clock, Metrics,
     accept::Exporter,
+    disk::Disk,
     memory,
     metrics::{Delivery, Via, words},
     outbox::{AllUnread, Outbox, Outgoing, TooMuch},
+    queue,
     telemetry::{Context as TraceContext, Traced, Traces},
     writer::{Applied, Job},
 };
@@ -41,14 +41,14 @@ const TAKE_MAX: usize = 256;
 /// Readers that one entry is handed to before others have their turn.
 const BROADCAST_READERS: usize = 512;
 /// How often the core sweeps, and disk and memory are looked at.
-const TICK_SECS: u64 = 5;
+pub(super) const TICK_SECS: u64 = 5;
 
 /// Something that happened on a connection.
 pub(super) enum Event {
     /// A client connected; frames for it go there.
-    Opened(Conn, mpsc::Sender<Outgoing>, Via),
+    Opened(Conn, queue::Sender<Outgoing>, Via),
     /// A command came through another relay, under this name; its answer goes there.
-    OpenedByForward(Conn, ConnectionNonce, mpsc::Sender<Outgoing>),
+    OpenedByForward(Conn, ConnectionNonce, queue::Sender<Outgoing>),
     /// Another relay has answered, or could not be asked.
     Forwarded(Ticket, ForwardOutcome),
     /// Its TLS ends here, and the proof of who this is covers that.
@@ -67,8 +67,8 @@ pub(super) enum Event {
 
 /// What the hub watches beside connections.
 pub(super) struct Watched {
-    /// The folder whose disk is watched, and the free bytes below which nothing new is stored.
-    pub(super) disk: Option<(PathBuf, u64)>,
+    /// The disk below whose floor nothing new is stored.
+    pub(super) disk: Option<Disk>,
     /// Memory that this process may use, in bytes.
     pub(super) memory_bytes_max: u64,
     /// What time it is.
@@ -82,6 +82,8 @@ pub(super) struct Hub {
     /// What goes to many, in its order; windows bound how much waits.
     broadcasts: VecDeque<Broadcast>,
     unread: Arc<AllUnread>,
+    /// For whom something was posted in this turn.
+    untold: Vec<Conn>,
     jobs: mpsc::UnboundedSender<Job>,
     watched: Watched,
     hosts: HashMap<HostTicket, oneshot::Sender<HostAnswer>>,
@@ -160,6 +162,7 @@ impl Hub {
             links,
             broadcasts: VecDeque::new(),
             unread,
+            untold: vec![],
             jobs,
             watched,
             hosts,
@@ -185,7 +188,7 @@ impl Hub {
     pub(super) async fn run(
         mut self,
         mut events: mpsc::Receiver<Event>,
-        mut outcomes: mpsc::UnboundedReceiver<Applied>,
+        mut outcomes: mpsc::UnboundedReceiver<Vec<Applied>>,
         mut draining: watch::Receiver<bool>,
     ) {
         let (mut new_events, mut new_outcomes) = (Vec::with_capacity(TAKE_MAX), Vec::with_capacity(TAKE_MAX));
@@ -204,7 +207,7 @@ impl Hub {
                     self.input(self.watched.clock.now(), Input::Worked(ticket, worked), Cause::default());
                 }
                 _ = events.recv_many(&mut new_events, TAKE_MAX) => {}
-                _ = tick.tick() => self.tick().await,
+                _ = tick.tick() => self.tick(),
                 changed = draining.changed() => {
                     if changed.is_err() {
                         return;
@@ -213,7 +216,7 @@ impl Hub {
                 () = yield_now(), if !self.broadcasts.is_empty() || !self.to_check.is_empty() => {}
             }
             let now = self.watched.clock.now();
-            for applied in new_outcomes.drain(..) {
+            for applied in new_outcomes.drain(..).flatten() {
                 match applied.outcome {
                     Outcome::Owners(_) => self.to_check.push_back(applied),
                     _ => self.applied(now, applied),
@@ -226,6 +229,7 @@ impl Hub {
                 self.event(now, event);
             }
             self.broadcast_some(now);
+            self.tell();
             self.metrics.set_gauges(&self.core);
             self.metrics.set_unread(self.unread.bytes());
         }
@@ -282,7 +286,7 @@ impl Hub {
         self.input(now, input, cause);
     }
 
-    fn link(&mut self, conn: Conn, sender: mpsc::Sender<Outgoing>, via: Via) {
+    fn link(&mut self, conn: Conn, sender: queue::Sender<Outgoing>, via: Via) {
         let outbox = Outbox::new(sender, &self.unread);
         self.links.insert(conn, Link { outbox, via, asked: VecDeque::new() });
         self.metrics.opened(via);
@@ -298,10 +302,24 @@ impl Hub {
         }
         self.metrics.count_entries(readers.len());
         for conn in readers {
-            let Some(link) = self.links.get(&conn) else { continue };
-            if link.outbox.post_shared(frame.clone(), bytes).is_err() {
+            let Some(link) = self.links.get_mut(&conn) else { continue };
+            let posted = link.outbox.post_shared(frame.clone(), bytes);
+            if link.outbox.is_news() {
+                self.untold.push(conn);
+            }
+            if posted.is_err() {
                 let closed = self.let_go(conn);
                 self.input(now, closed, Cause::default());
+            }
+        }
+    }
+
+    /// Tells connections what was posted for them in this turn.
+    fn tell(&mut self) {
+        for conn in self.untold.drain(..) {
+            // Who was let go in the same turn hears so from the end of its queue.
+            if let Some(link) = self.links.get_mut(&conn) {
+                link.outbox.tell();
             }
         }
     }
@@ -366,8 +384,11 @@ impl Hub {
                 self.broadcasts.push_back(Broadcast { readers: readers.into_iter(), frame, bytes });
                 return None;
             }
-            Output::Close(conn) => (conn, self.links.get(&conn)?.outbox.close()),
+            Output::Close(conn) => (conn, self.links.get_mut(&conn)?.outbox.close()),
         };
+        if self.links.get_mut(&conn)?.outbox.is_news() {
+            self.untold.push(conn);
+        }
         if posted == Ok(()) {
             return None;
         }
@@ -417,14 +438,12 @@ impl Hub {
         });
     }
 
-    async fn tick(&mut self) {
-        if let Some((path, free_bytes_min)) = self.watched.disk.clone() {
-            let free = tokio::task::spawn_blocking(move || statvfs(&path)).await;
-            if let Ok(Ok(free)) = free {
-                let free_bytes = free.blocks_available() * free.fragment_size();
-                self.metrics.set_disk_free(free_bytes);
-                self.core.set_disk_low(free_bytes < free_bytes_min);
-            }
+    fn tick(&mut self) {
+        if let Some(disk) = &self.watched.disk
+            && let Some(free_bytes) = disk.free_bytes()
+        {
+            self.metrics.set_disk_free(free_bytes);
+            self.core.set_disk_low(free_bytes < disk.free_bytes_min);
         }
         self.look_at_memory();
         self.metrics.set_shed(self.core.shed());

@@ -17,6 +17,7 @@ mod callers;
 mod certificate;
 mod clock;
 mod connection;
+mod disk;
 mod files;
 mod forward;
 mod host;
@@ -29,6 +30,7 @@ mod page;
 mod poll;
 mod polls;
 mod proxy;
+mod queue;
 mod sockets;
 mod telemetry;
 mod tls;
@@ -72,6 +74,7 @@ use self::{
     blobs::BlobTransfers,
     callers::Callers,
     connection::Client,
+    disk::Disk,
     hub::{Event, Watched},
     outbox::AllUnread,
     polls::Polls,
@@ -302,7 +305,8 @@ impl<S: Storage> Relay<S> {
             tokio::spawn(backlog::watch(database, Arc::clone(&metrics), draining.clone()));
         }
         let clock = settings.clock;
-        let watched = Watched { disk: settings.disk, memory_bytes_max, clock: clock.clone() };
+        let disk = settings.disk.map(|(path, free_bytes_min)| Disk::watch(path, free_bytes_min));
+        let watched = Watched { disk, memory_bytes_max, clock: clock.clone() };
         let hops = Arc::new(Hops::new(settings.forward));
         let hub = hub::Hub::new(core, ops, watched, unread, Arc::clone(&metrics), hops, events.downgrade());
         let hub = hub.with_traces(Traces::new(settings.telemetry, &metrics));

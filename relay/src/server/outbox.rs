@@ -2,8 +2,11 @@
 //!
 //! The core bounds what is on its way to readers. Here is the memory that it takes until a socket has it, together with
 //! answers and with what no window counts. Who lets too much lie is let go; envelopes stay stored.
+//!
+//! What is posted in one turn of the hub is told to the connection once, at the turn's end: it is written with one call.
 
 use std::{
+    mem,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,10 +15,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use sotto_outer::RelayFrame;
-use tokio::sync::mpsc;
+use sotto_outer::{Answer, Bundle, Forwarded, RelayFrame, Tokens};
 
-use super::{Metrics, telemetry::HandOver};
+use super::{Metrics, queue, telemetry::HandOver};
 
 /// Bytes that may wait for one connection: a window of deliveries, and as much again.
 const CONNECTION_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -49,19 +51,21 @@ pub(super) struct Posted {
 /// An encoded frame that waits, here and for others: each counts its part of it.
 pub(super) struct Shared {
     pub(super) frame: Bytes,
-    _counted: Counted,
+    pub(super) counted: Counted,
 }
 
 /// Bytes that count until this is dropped.
-struct Counted {
+pub(super) struct Counted {
     bytes: usize,
     unread: Arc<Unread>,
 }
 
 /// Where frames for one connection go.
 pub(super) struct Outbox {
-    sender: mpsc::Sender<Outgoing>,
+    sender: queue::Sender<Outgoing>,
     unread: Arc<Unread>,
+    /// Something was posted that nobody was told of.
+    is_untold: bool,
 }
 
 /// Bytes that wait for one connection.
@@ -92,15 +96,16 @@ impl AllUnread {
 }
 
 impl Outbox {
-    pub(super) fn new(sender: mpsc::Sender<Outgoing>, all: &Arc<AllUnread>) -> Self {
-        Self { sender, unread: Arc::new(Unread { bytes: AtomicUsize::new(0), all: Arc::clone(all) }) }
+    pub(super) fn new(sender: queue::Sender<Outgoing>, all: &Arc<AllUnread>) -> Self {
+        let unread = Arc::new(Unread { bytes: AtomicUsize::new(0), all: Arc::clone(all) });
+        Self { sender, unread, is_untold: false }
     }
 
     /// Posts a frame.
     ///
     /// # Errors
     /// [`TooMuch`]: the connection is to be closed.
-    pub(super) fn post(&self, frame: RelayFrame, durable_at: Option<Instant>) -> Result<(), TooMuch> {
+    pub(super) fn post(&mut self, frame: RelayFrame, durable_at: Option<Instant>) -> Result<(), TooMuch> {
         self.post_traced(frame, durable_at, None)
     }
 
@@ -109,7 +114,7 @@ impl Outbox {
     /// # Errors
     /// [`TooMuch`].
     pub(super) fn post_traced(
-        &self,
+        &mut self,
         frame: RelayFrame,
         durable_at: Option<Instant>,
         hand_over: Option<Box<HandOver>>,
@@ -127,12 +132,12 @@ impl Outbox {
     ///
     /// # Errors
     /// [`TooMuch`].
-    pub(super) fn post_shared(&self, frame: Bytes, bytes: usize) -> Result<(), TooMuch> {
+    pub(super) fn post_shared(&mut self, frame: Bytes, bytes: usize) -> Result<(), TooMuch> {
         let bytes = bytes + SHARED_BYTES;
         if !self.unread.has_room(bytes) {
             return Err(TooMuch);
         }
-        self.send(Outgoing::Shared(Shared { frame, _counted: Counted::new(bytes, Arc::clone(&self.unread)) }))
+        self.send(Outgoing::Shared(Shared { frame, counted: Counted::new(bytes, Arc::clone(&self.unread)) }))
     }
 
     /// Whether what is never stored may be posted: it is dropped rather than kept for somebody who does not read.
@@ -144,16 +149,23 @@ impl Outbox {
     ///
     /// # Errors
     /// [`TooMuch`].
-    pub(super) fn close(&self) -> Result<(), TooMuch> {
+    pub(super) fn close(&mut self) -> Result<(), TooMuch> {
         self.send(Outgoing::Close)
     }
 
+    /// Whether this is the first that was posted since [`Self::tell`].
+    pub(super) const fn is_news(&mut self) -> bool {
+        !mem::replace(&mut self.is_untold, true)
+    }
+
+    /// Tells the connection what was posted.
+    pub(super) fn tell(&mut self) {
+        self.is_untold = false;
+        self.sender.wake();
+    }
+
     fn send(&self, outgoing: Outgoing) -> Result<(), TooMuch> {
-        match self.sender.try_send(outgoing) {
-            // Where its task is gone the hub hears so by itself.
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(_)) => Err(TooMuch),
-        }
+        self.sender.push(outgoing).map_err(|queue::Full| TooMuch)
     }
 }
 
@@ -183,14 +195,15 @@ impl Posted {
         self.frame.encode()
     }
 
-    /// It is on the client's socket, or in the answer to its poll.
-    pub(super) fn handed_over(mut self) {
+    /// It is on the client's socket, or in the answer to its poll. Its bytes count on where that is kept.
+    pub(super) fn handed_over(mut self) -> Counted {
         if let Some(hand_over) = self.hand_over.take() {
             hand_over.done();
         }
         if let Some(durable_at) = self.durable_at {
             self.counted.unread.all.metrics.observe_delivery_lag(durable_at.elapsed());
         }
+        self.counted
     }
 }
 
@@ -199,6 +212,18 @@ impl Counted {
         unread.bytes.fetch_add(bytes, Ordering::Relaxed);
         unread.all.bytes.fetch_add(bytes, Ordering::Relaxed);
         Self { bytes, unread }
+    }
+
+    /// Counts more.
+    pub(super) fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.unread.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.unread.all.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts for both, of the same connection.
+    pub(super) fn absorb(&mut self, mut other: Self) {
+        self.bytes += mem::take(&mut other.bytes);
     }
 }
 
@@ -214,14 +239,41 @@ fn frame_bytes(frame: &RelayFrame) -> usize {
     let payload = match frame {
         RelayFrame::Deliver(deliver) => deliver.payload.len(),
         RelayFrame::Entry(entry) => entry.entry.len(),
-        RelayFrame::Answer { .. } | RelayFrame::CaughtUp { .. } => 0,
+        RelayFrame::Answer { answer, .. } => answer_bytes(answer),
+        RelayFrame::CaughtUp { .. } => 0,
     };
     payload + FRAME_BYTES
 }
 
+fn answer_bytes(answer: &Answer) -> usize {
+    match answer {
+        Answer::Entries(entries) => entries.entries.iter().map(|entry| entry.entry.len() + SHARED_BYTES).sum(),
+        Answer::Bundle(Bundle { main, pair, last_resort }) => {
+            main.len() + pair.iter().chain(last_resort).map(Vec::len).sum::<usize>()
+        }
+        Answer::Forwarded(Forwarded::Response { sealed }) => sealed.len(),
+        Answer::Forwarded(Forwarded::Key(key)) => size_of_val(&**key),
+        Answer::Tokens(Tokens::Signed(signed)) => size_of_val(&signed.signatures[..]),
+        Answer::Tokens(Tokens::Keys(keys)) => size_of_val(&keys.keys[..]),
+        Answer::Info(_)
+        | Answer::Done
+        | Answer::Denied
+        | Answer::Full { .. }
+        | Answer::Busy { .. }
+        | Answer::Refused { .. }
+        | Answer::Subscribed(_)
+        | Answer::Blob(_)
+        | Answer::Work { .. }
+        | Answer::Unreachable { .. }
+        | Answer::Appended { .. }
+        | Answer::Stale { .. }
+        | Answer::Closed => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use sotto_outer::{Answer, Deliver};
+    use sotto_outer::{Deliver, Entries, NumberedEntry};
 
     use super::*;
 
@@ -229,7 +281,7 @@ mod tests {
         RelayFrame::Deliver(Deliver { mailbox: [1; 16].into(), id: [2; 16].into(), payload: vec![3; bytes] })
     }
 
-    fn fill(outbox: &Outbox) -> usize {
+    fn fill(outbox: &mut Outbox) -> usize {
         (0..).take_while(|_| outbox.post(deliver(60_000), None).is_ok()).count()
     }
 
@@ -245,34 +297,61 @@ mod tests {
     fn one_connection_and_all_of_them_are_bounded_in_bytes() {
         let all = Arc::new(AllUnread::new(20 * 1024 * 1024, Arc::new(Metrics::new())));
         let open = || {
-            let (sender, receiver) = mpsc::channel(1_024);
+            let (sender, receiver) = queue::queue(1_024);
             (Outbox::new(sender, &all), receiver)
         };
-        let (first, mut frames) = open();
-        let count = fill(&first);
+        let (mut first, mut frames) = open();
+        let count = fill(&mut first);
         assert_eq!(count, CONNECTION_BYTES_MAX / (60_000 + FRAME_BYTES));
         assert!(!first.takes_ephemeral());
-        let others: Vec<_> = (0..100).map(|_| open()).collect();
-        for (outbox, _) in &others {
+        let mut others: Vec<_> = (0..100).map(|_| open()).collect();
+        for (outbox, _) in &mut others {
             fill(outbox);
         }
         assert!(all.bytes() <= 20 * 1024 * 1024 + 101 * SHARE_BYTES, "{}", all.bytes());
-        let (late, _late_frames) = open();
+        let (mut late, _late_frames) = open();
         let answer = RelayFrame::Answer { request: 1, answer: Answer::Done };
         assert_eq!(late.post(answer, None), Ok(()), "whoever reads goes on");
 
-        while frames.try_recv().is_ok() {}
+        while frames.try_recv().is_some() {}
         assert_eq!(first.post(deliver(1), None), Ok(()), "what is taken makes room");
         drop((others, frames, first, late, _late_frames));
         assert_eq!(all.bytes(), 0);
     }
 
     #[test]
+    fn answers_that_hold_much_count_for_it() {
+        let all = Arc::new(AllUnread::new(100_000_000, Arc::new(Metrics::new())));
+        let (sender, mut frames) = queue::queue(1_024);
+        let mut outbox = Outbox::new(sender, &all);
+        let entry = NumberedEntry { seq: 1, id: [1; 16].into(), entry: vec![7; 60_000].into() };
+        let entries = Entries { entries: vec![entry], more: true, ended: false };
+        let answer = RelayFrame::Answer { request: 1, answer: Answer::Entries(entries) };
+        let posted = (0..1_024).take_while(|_| outbox.post(answer.clone(), None).is_ok()).count();
+        assert_eq!(posted, CONNECTION_BYTES_MAX / (60_000 + SHARED_BYTES + FRAME_BYTES));
+
+        // What is kept for a poll that may be asked again counts until that is over.
+        let mut kept = None::<Counted>;
+        while let Some(Outgoing::Frame(posted)) = frames.try_recv() {
+            let counted = posted.handed_over();
+            match &mut kept {
+                Some(kept) => kept.absorb(counted),
+                None => kept = Some(counted),
+            }
+        }
+        assert_eq!(outbox.post(answer.clone(), None), Err(TooMuch));
+        drop(kept);
+        assert_eq!((outbox.post(answer, None), frames.is_empty()), (Ok(()), false));
+        drop(frames);
+        assert_eq!(all.bytes(), 0);
+    }
+
+    #[test]
     fn whoever_is_gone_is_no_error() {
         let all = Arc::new(AllUnread::new(1_000_000, Arc::new(Metrics::new())));
-        let (sender, receiver) = mpsc::channel(1);
+        let (sender, receiver) = queue::queue(1);
         drop(receiver);
-        let outbox = Outbox::new(sender, &all);
+        let mut outbox = Outbox::new(sender, &all);
         assert_eq!(outbox.post(deliver(1), Some(Instant::now())), Ok(()));
         assert_eq!((outbox.close(), all.bytes()), (Ok(()), 0));
     }

@@ -30,7 +30,13 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{LongPoll, hub::Event, metrics::Via, outbox::Outgoing};
+use super::{
+    LongPoll,
+    hub::Event,
+    metrics::Via,
+    outbox::{Counted, Outgoing},
+    queue,
+};
 use crate::core::Conn;
 
 /// Requests of one connection that may be unanswered.
@@ -68,7 +74,7 @@ pub(super) struct Session {
     draining: watch::Receiver<bool>,
     polls: mpsc::Receiver<Asked>,
     settings: LongPoll,
-    outgoing: mpsc::Receiver<Outgoing>,
+    outgoing: queue::Receiver<Outgoing>,
     unanswered: usize,
     /// The number of the poll that is taken next.
     next: u32,
@@ -95,6 +101,8 @@ struct Kept {
     number: u32,
     bytes: Bytes,
     repeats: u32,
+    /// It takes memory until it is forgotten.
+    _counted: Option<Counted>,
 }
 
 /// A poll that waits for something to tell.
@@ -109,6 +117,7 @@ struct Open {
 struct Ready {
     frames: Vec<FrameBytes>,
     bytes: usize,
+    counted: Option<Counted>,
 }
 
 /// How far the end is.
@@ -136,7 +145,7 @@ impl Session {
         settings: LongPoll,
     ) -> Self {
         // Replaced when the hub is told; nothing is sent on it.
-        let (_, outgoing) = mpsc::channel(1);
+        let (_, outgoing) = queue::queue(1);
         Self {
             conn,
             events,
@@ -170,7 +179,7 @@ impl Session {
 
     /// Carries frames until the connection is over. The polls' receiver is dropped last, by the caller.
     pub(super) async fn run(&mut self) {
-        let (outbox, outgoing) = mpsc::channel(OUTGOING_MAX);
+        let (outbox, outgoing) = queue::queue(OUTGOING_MAX);
         self.outgoing = outgoing;
         if self.events.send(Event::Opened(self.conn, outbox, Via::LongPoll)).await.is_err() {
             return;
@@ -323,9 +332,9 @@ impl Session {
     /// Answers the open poll with what is ready.
     fn answer(&mut self) {
         let Some(Open { number, waiter, until: _ }) = self.open.take() else { return };
-        let Ready { frames, bytes: _ } = std::mem::take(&mut self.ready);
+        let Ready { frames, bytes: _, counted } = std::mem::take(&mut self.ready);
         let bytes = Bytes::from(PollAnswer { number, frames }.encode());
-        self.kept.push_back(Kept { number, bytes: bytes.clone(), repeats: 0 });
+        self.kept.push_back(Kept { number, bytes: bytes.clone(), repeats: 0, _counted: counted });
         // Where nobody waits any more it is kept.
         let _ = waiter.send(Told::Answer(bytes));
     }
@@ -337,16 +346,20 @@ impl Session {
             match outgoing {
                 Outgoing::Frame(posted) => {
                     self.unanswered -= usize::from(posted.is_answer());
-                    self.ready.push(posted.encode());
-                    posted.handed_over();
+                    self.ready.push(posted.encode(), posted.handed_over());
                 }
-                Outgoing::Shared(shared) => self.ready.push(shared.frame.to_vec()),
+                // A copy of its own, so it counts whole.
+                Outgoing::Shared(shared) => {
+                    let (frame, mut counted) = (shared.frame.to_vec(), shared.counted);
+                    counted.add(frame.len());
+                    self.ready.push(frame, counted);
+                }
                 Outgoing::Close => {
                     self.ending = Ending::Closed;
                     self.untaken.clear();
                 }
             }
-            waiting = if self.ready.has_room() { self.outgoing.try_recv().ok() } else { None };
+            waiting = if self.ready.has_room() { self.outgoing.try_recv() } else { None };
         }
     }
 }
@@ -357,9 +370,13 @@ impl Ready {
         poll::fits(self.frames.len(), self.bytes, FRAME_BYTES_MAX)
     }
 
-    fn push(&mut self, frame: Vec<u8>) {
+    fn push(&mut self, frame: Vec<u8>, counted: Counted) {
         self.bytes += frame.len();
         self.frames.push(frame.into());
+        match &mut self.counted {
+            Some(all) => all.absorb(counted),
+            none @ None => *none = Some(counted),
+        }
     }
 }
 
@@ -375,7 +392,7 @@ mod tests {
         polls: mpsc::Sender<Asked>,
         events: mpsc::Receiver<Event>,
         seen: Vec<u32>,
-        outbox: mpsc::Sender<Outgoing>,
+        outbox: queue::Sender<Outgoing>,
         drain: watch::Sender<bool>,
         session: JoinHandle<()>,
     }
@@ -441,8 +458,13 @@ mod tests {
                 self.take(&event);
             }
             let outgoing = Outgoing::Frame(Posted::for_a_test(done(request)));
-            assert!(self.outbox.send(outgoing).await.is_ok());
+            post(&self.outbox, outgoing);
         }
+    }
+
+    fn post(outbox: &queue::Sender<Outgoing>, outgoing: Outgoing) {
+        assert_eq!(outbox.push(outgoing), Ok(()));
+        outbox.wake();
     }
 
     async fn frames_of(told: oneshot::Receiver<Told>, number: u32) -> Option<Vec<Vec<u8>>> {
@@ -573,7 +595,7 @@ mod tests {
         session.unanswered = UNANSWERED_MAX;
         for number in 0..8 {
             // Answers press, and each poll brings as much as it may.
-            session.ready = Ready { frames: vec![], bytes: poll_bytes() };
+            session.ready = Ready { frames: vec![], bytes: poll_bytes(), counted: None };
             let frames = vec![FrameBytes::from(fetch(1)); POLL_FRAMES_MAX];
             session.ask(Asked { number, frames, last: false, answer: oneshot::channel().0 });
             if session.settle().is_err() {
@@ -610,7 +632,7 @@ mod tests {
         let mut house = House::new().await;
         let told = house.ask(1, vec![vec![0xff], fetch(1)], false).await;
         house.tell(0).await;
-        assert!(house.outbox.send(Outgoing::Close).await.is_ok());
+        post(&house.outbox, Outgoing::Close);
         assert_eq!(frames_of(told, 1).await, Some(vec![done(0).encode()]));
         assert_eq!(house.answer(1, vec![]).await, Some(vec![done(0).encode()]), "it may have been lost");
         assert_eq!(house.answer(2, vec![fetch(2)]).await, None);

@@ -49,7 +49,7 @@ pub(super) struct Batch {
 pub(super) async fn run<S: Storage>(
     mut storage: S,
     mut waiting: mpsc::UnboundedReceiver<Job>,
-    outcomes: mpsc::UnboundedSender<Applied>,
+    outcomes: mpsc::UnboundedSender<Vec<Applied>>,
     metrics: Arc<Metrics>,
 ) -> S {
     let mut number = 0;
@@ -63,13 +63,16 @@ pub(super) async fn run<S: Storage>(
         let done = storage.apply(ops).await;
         let at = Instant::now();
         metrics.observe_batch(batch.operations, at - batch.started, !done.contains(&Outcome::Failed));
+        let mut applied = Vec::with_capacity(batch.operations);
         for (asker, outcome) in askers.into_iter().zip(done) {
-            // Nobody waits any more where the hub has ended, or a client is gone.
             match asker {
-                Asker::Core(ticket) => drop(outcomes.send(Applied { ticket, outcome, at, batch })),
+                Asker::Core(ticket) => applied.push(Applied { ticket, outcome, at, batch }),
+                // Nobody waits any more where a client is gone.
                 Asker::Beside(asker) => drop(asker.send(outcome)),
             }
         }
+        // Nor where the hub has ended.
+        let _ = outcomes.send(applied);
     }
     storage
 }
