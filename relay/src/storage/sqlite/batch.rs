@@ -10,11 +10,12 @@ use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use super::{
     channels::Pending,
     memory::{Entry, Key, Memory, timestamp},
+    reads::Reads,
     script::{INSERT_ROWS_MAX, Insert, Script},
 };
 use crate::{
     access,
-    storage::{Envelope, NewEnvelope, NewMailbox, Op, Outcome, Seq, owed},
+    storage::{NewEnvelope, NewMailbox, Op, Outcome, Seq, owed},
     time::{Day, Timestamp},
 };
 
@@ -31,11 +32,20 @@ pub(super) struct Batch<'a> {
     /// Rows of `envelope` to be deleted.
     pub(super) deletes: Vec<i64>,
     pub(super) pending: Pending,
+    reads: Reads,
 }
 
 impl<'a> Batch<'a> {
     pub(super) fn new(connection: &'a mut SqliteConnection, memory: &'a mut Memory) -> Self {
-        Self { connection, memory, begun: false, inserts: vec![], deletes: vec![], pending: Pending::default() }
+        Self {
+            connection,
+            memory,
+            begun: false,
+            inserts: vec![],
+            deletes: vec![],
+            pending: Pending::default(),
+            reads: Reads::default(),
+        }
     }
 
     pub(super) async fn apply<'o>(&mut self, ops: impl Iterator<Item = &'o Op> + Clone) -> Result<Vec<Outcome>> {
@@ -43,8 +53,11 @@ impl<'a> Batch<'a> {
         self.look_up_channels(ops.clone()).await?;
         let mut outcomes = Vec::with_capacity(ops.size_hint().0);
         for op in ops {
-            outcomes.push(self.apply_one(op).await?);
+            let at = outcomes.len();
+            outcomes.push(self.apply_one(at, op).await?);
         }
+        self.read().await?;
+        self.reads.hand_out(&mut outcomes);
         Ok(outcomes)
     }
 
@@ -64,7 +77,8 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    async fn apply_one(&mut self, op: &Op) -> Result<Outcome> {
+    /// Applies one; its outcome will stand at this place.
+    async fn apply_one(&mut self, at: usize, op: &Op) -> Result<Outcome> {
         match op {
             Op::Create(new, spend) => self.create(new, spend.as_ref()).await,
             Op::Token(op) => self.token(op).await,
@@ -73,7 +87,7 @@ impl<'a> Batch<'a> {
             Op::Owners(things) => self.owners(things).await,
             Op::Lease { mailboxes, day } => self.lease(mailboxes, *day).await,
             Op::Next { mailbox, in_flight, envelopes_max, bytes_max, now } => {
-                self.next(mailbox, in_flight, *envelopes_max, *bytes_max, *now).await
+                Ok(self.next(at, mailbox, in_flight, *envelopes_max, *bytes_max, *now))
             }
             Op::Acknowledge { mailbox, ids, forget_at } => Ok(self.acknowledge(mailbox, ids, *forget_at)),
             Op::Rotate { mailbox, owner, capability_hash } => self.rotate(mailbox, owner, capability_hash).await,
@@ -200,47 +214,44 @@ impl<'a> Batch<'a> {
         }
     }
 
-    async fn next(
+    /// Chooses what the outcome at this place gets.
+    fn next(
         &mut self,
+        outcome: usize,
         mailbox: &ReceiveId,
         in_flight: &[Seq],
         envelopes_max: usize,
         bytes_max: usize,
         now: Timestamp,
-    ) -> Result<Outcome> {
-        let Some(mailbox) = self.memory.by_receive_id(mailbox) else {
-            return Ok(Outcome::Envelopes { envelopes: vec![], more: false });
-        };
-        let in_flight: HashSet<_> = in_flight.iter().map(|seq| seq.0).collect();
-        let (mut chosen, mut bytes, mut more) = (vec![], 0, false);
-        for (seq, entry) in &mailbox.envelopes {
-            if in_flight.contains(seq) || entry.expires_at <= now {
-                continue;
+    ) -> Outcome {
+        let mut more = false;
+        if let Some(mailbox) = self.memory.by_receive_id(mailbox) {
+            let in_flight: HashSet<_> = in_flight.iter().map(|seq| seq.0).collect();
+            let (mut chosen, mut bytes) = (vec![], 0);
+            for (seq, entry) in &mailbox.envelopes {
+                if in_flight.contains(seq) || entry.expires_at <= now {
+                    continue;
+                }
+                bytes += entry.bytes;
+                if chosen.len() == envelopes_max || bytes > bytes_max {
+                    more = true;
+                    break;
+                }
+                chosen.push(*seq);
             }
-            bytes += entry.bytes;
-            if chosen.len() == envelopes_max || bytes > bytes_max {
-                more = true;
-                break;
-            }
-            chosen.push(*seq);
+            self.reads.choose(outcome, chosen);
         }
-        Ok(Outcome::Envelopes { envelopes: self.read(&chosen).await?, more })
+        Outcome::Envelopes { envelopes: vec![], more }
     }
 
-    async fn read(&mut self, seqs: &[i64]) -> Result<Vec<Envelope>> {
-        if seqs.is_empty() {
-            return Ok(vec![]);
+    /// Reads what was chosen so far: after it is written, and before any of it is deleted.
+    async fn read(&mut self) -> Result<()> {
+        if self.reads.are_done() {
+            return Ok(());
         }
-        self.flush().await?;
-        let select = sqlx::query(
-            "SELECT seq, id, payload FROM envelope WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq",
-        );
-        let rows = select.bind(json_numbers(seqs)).fetch_all(&mut *self.connection).await?;
-        let envelope = |row: &SqliteRow| {
-            let payload: Vec<u8> = row.try_get(2)?;
-            Ok(Envelope { seq: Seq(row.try_get(0)?), id: array(row, 1)?.into(), payload: payload.into() })
-        };
-        rows.iter().map(envelope).collect()
+        let script = self.inserts().await?;
+        script.run(&mut *self.connection).await?;
+        self.reads.read(&mut *self.connection).await
     }
 
     fn acknowledge(&mut self, mailbox: &ReceiveId, ids: &[EnvelopeId], forget_at: Timestamp) -> Outcome {
@@ -274,20 +285,27 @@ impl<'a> Batch<'a> {
         script.run(&mut *self.connection).await
     }
 
-    /// Writes most of the envelopes gathered so far; the rest is in the script.
+    /// Writes most of what is gathered so far; the rest is in the script.
     async fn gathered(&mut self) -> Result<Script> {
-        let mut script = Script::default();
-        if self.inserts.is_empty() && self.deletes.is_empty() {
-            return Ok(script);
+        self.read().await?;
+        let mut script = self.inserts().await?;
+        if !self.deletes.is_empty() {
+            self.begin_in(&mut script);
+            script.delete(&mem::take(&mut self.deletes))?;
         }
-        self.begin_in(&mut script);
+        Ok(script)
+    }
+
+    /// Writes most of the envelopes to insert; the rest is in the script.
+    async fn inserts(&mut self) -> Result<Script> {
+        let mut script = Script::default();
         for rows in mem::take(&mut self.inserts).chunks(INSERT_ROWS_MAX) {
+            self.begin_in(&mut script);
             script.insert(rows)?;
             if rows.len() == INSERT_ROWS_MAX {
                 mem::take(&mut script).run(&mut *self.connection).await?;
             }
         }
-        script.delete(&mem::take(&mut self.deletes))?;
         Ok(script)
     }
 }

@@ -12,6 +12,7 @@ mod channels;
 pub(crate) mod count;
 mod mailboxes;
 mod memory;
+mod reads;
 mod reserve;
 mod script;
 pub(crate) mod snapshot;
