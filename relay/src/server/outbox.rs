@@ -324,7 +324,7 @@ mod tests {
         let all = Arc::new(AllUnread::new(100_000_000, Arc::new(Metrics::new())));
         let (sender, mut frames) = queue::queue(1_024);
         let mut outbox = Outbox::new(sender, &all);
-        let entry = NumberedEntry { seq: 1, id: [1; 16].into(), entry: vec![7; 60_000].into() };
+        let entry = NumberedEntry { seq: 1, id: [1; 16].into(), entry: vec![7; 60_000] };
         let entries = Entries { entries: vec![entry], more: true, ended: false };
         let answer = RelayFrame::Answer { request: 1, answer: Answer::Entries(entries) };
         let posted = (0..1_024).take_while(|_| outbox.post(answer.clone(), None).is_ok()).count();
