@@ -37,8 +37,8 @@ impl Section for Forward {
         format!(
             "# Whether clients may send to other relays through this one, which then does not see what, and the other not who.
 enabled = {enabled}
-# Also to addresses of private networks, and to relays without TLS: for relays within one network alone. With it a
-# client can find out what listens in that network.
+# Also to addresses of private networks and of those this machine is in, and to relays without TLS: for relays within one network
+# alone. With it a client can find out what listens in that network.
 allow_private = {allow_private}
 "
         )

@@ -1,12 +1,14 @@
 //! Asking another relay: resolve, check the addresses, dial, ask once. A relay that could not be reached is left alone for a
 //! while, and one that was keeps its connection for what comes soon after.
+//!
+//! Who asks learns that a place could not be reached, and neither why nor whether somebody asked for it before: all failures
+//! come after the same time and with the same words.
 
 use std::{
-    collections::HashMap,
     io,
-    net::SocketAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -18,34 +20,40 @@ use sotto_outer::{
     limits::{FORWARD_KEY_BYTES, FORWARD_RESPONSE_BYTES},
 };
 use tokio::{
-    net::{TcpStream, lookup_host},
-    sync::Semaphore,
-    time::timeout,
+    net::TcpStream,
+    sync::{Semaphore, watch},
+    task::spawn_blocking,
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
-use super::{pin, reach};
+use super::{
+    crowd::{Crowd, Way},
+    kept::{IDLE, Kept, Line},
+    left_alone::{LEFT_ALONE, LEFT_ALONE_SECS, LeftAlone, Mark},
+    lock,
+    names::{NameError, Names},
+    neighbours::Neighbours,
+    pin, reach,
+};
 use crate::core::ForwardOutcome;
 
 /// Where another relay takes what is forwarded.
 const PATH: &str = "/v1/forward";
-/// How long one address may take to answer.
-const CONNECT: Duration = Duration::from_secs(5);
+/// How long looking a name up may take, and then dialling its addresses. Failures are told when it is over: what is open, closed
+/// or filtered looks alike.
+const REACH: Duration = Duration::from_secs(5);
 /// How long all of it may take.
 const WHOLE: Duration = Duration::from_secs(20);
-/// How long a relay that could not be reached is left alone.
-const FAILED_SECS: u32 = 60;
-/// Relays that are left alone.
-const FAILED_MAX: usize = 4_096;
+/// How long a relay that could not be reached is left alone, as it is told.
+const FAILED_SECS: u32 = LEFT_ALONE_SECS;
 /// Commands on their way to other relays, of all connections.
 const ON_THEIR_WAY_MAX: usize = 512;
-/// How long a connection without use is kept: a little less than the other side does.
-const IDLE: Duration = Duration::from_secs(8);
-/// Connections kept, to one relay and in all.
-const IDLE_MAX: (usize, usize) = (4, 256);
 /// When to come again where there is no room here.
 const BUSY_SECS: u32 = 2;
 /// An answer with a key: the key, a signature and little more.
 const KEY_ANSWER_BYTES_MAX: usize = FORWARD_KEY_BYTES + 128;
+/// How often this relay's own name is looked up.
+const OWN_NAME: Duration = Duration::from_secs(600);
 
 /// What a host decides about forwarding.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,11 +66,14 @@ pub struct Settings {
 pub(crate) struct Hops {
     settings: Settings,
     on_their_way: Semaphore,
-    failed: Mutex<HashMap<RelayAddress, Instant>>,
-    idle: Mutex<HashMap<RelayAddress, Vec<(Connection, Instant)>>>,
+    names: Names,
+    /// Where this relay's own name leads.
+    own: Mutex<Vec<IpAddr>>,
+    crowd: Crowd,
+    left_alone: Arc<Mutex<LeftAlone>>,
+    kept: Arc<Mutex<Kept>>,
+    told_after: Duration,
 }
-
-type Connection = http1::SendRequest<Full<Bytes>>;
 
 /// Why another relay gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +87,7 @@ pub(crate) enum Failure {
     /// It answered otherwise than a relay does.
     Protocol,
     /// One of the above a while ago: it was not asked.
-    LeftAlone {
-        /// When it may be asked again, in seconds.
-        retry_after_secs: u32,
-    },
+    LeftAlone,
     /// It, or this relay, asks for patience.
     Busy {
         /// For how long, in seconds.
@@ -87,23 +95,47 @@ pub(crate) enum Failure {
     },
 }
 
+/// There is no room here.
+const BUSY: Failure = Failure::Busy { retry_after_secs: BUSY_SECS };
+
 impl From<Result<Forwarded, Failure>> for ForwardOutcome {
     fn from(result: Result<Forwarded, Failure>) -> Self {
         match result {
             Ok(forwarded) => Self::Forwarded(forwarded),
-            Err(Failure::Address | Failure::Connect | Failure::Timeout | Failure::Protocol) => {
+            Err(Failure::Busy { retry_after_secs }) => Self::Busy { retry_after_secs },
+            Err(Failure::Address | Failure::Connect | Failure::Timeout | Failure::Protocol | Failure::LeftAlone) => {
                 Self::Unreachable { retry_after_secs: FAILED_SECS }
             }
-            Err(Failure::LeftAlone { retry_after_secs }) => Self::Unreachable { retry_after_secs },
-            Err(Failure::Busy { retry_after_secs }) => Self::Busy { retry_after_secs },
         }
     }
 }
 
 impl Hops {
     pub(crate) fn new(settings: Settings) -> Self {
-        let on_their_way = Semaphore::new(ON_THEIR_WAY_MAX);
-        Self { settings, on_their_way, failed: Mutex::default(), idle: Mutex::default() }
+        Self {
+            settings,
+            on_their_way: Semaphore::new(ON_THEIR_WAY_MAX),
+            names: Names::default(),
+            own: Mutex::default(),
+            crowd: Crowd::default(),
+            left_alone: Arc::default(),
+            kept: Arc::default(),
+            told_after: REACH,
+        }
+    }
+
+    /// Keeps in mind where this relay's own name leads, until the relay stops: through a router that may be the host's own.
+    pub(crate) async fn know_own_name(self: Arc<Self>, host: String, mut draining: watch::Receiver<bool>) {
+        loop {
+            // Where it is not found, what was found before holds.
+            if let Ok(found) = self.names.look_up(&host, 0).await {
+                *lock(&self.own) = found.iter().map(|address| reach::plain(address.ip())).collect();
+            }
+            tokio::select! {
+                _ = draining.wait_for(|draining| *draining) => return,
+                () = sleep(OWN_NAME) => {}
+            }
+        }
     }
 
     /// Asks once.
@@ -111,17 +143,30 @@ impl Hops {
     /// # Errors
     /// [`Failure`].
     pub(crate) async fn ask(&self, forward: Forward) -> Result<Forwarded, Failure> {
+        let told_at = Instant::now() + self.told_after;
+        let is_pinned = forward.target.tls() == Tls::Own;
+        let result = self.ask_now(forward).await;
+        match result {
+            Ok(_) | Err(Failure::Busy { .. }) => {}
+            // It proved itself before it was asked anything.
+            Err(Failure::Timeout | Failure::Protocol) if is_pinned => {}
+            Err(Failure::Address | Failure::Connect | Failure::Timeout | Failure::Protocol | Failure::LeftAlone) => {
+                sleep_until(told_at).await
+            }
+        }
+        result
+    }
+
+    async fn ask_now(&self, forward: Forward) -> Result<Forwarded, Failure> {
         let Forward { target, hop } = forward;
-        let Ok(_permit) = self.on_their_way.try_acquire() else {
-            return Err(Failure::Busy { retry_after_secs: BUSY_SECS });
+        let Ok(_permit) = self.on_their_way.try_acquire() else { return Err(BUSY) };
+        if self.leaves_alone(&Mark::Relay(target.clone())) || self.leaves_alone(&Mark::Name(target.host().to_owned())) {
+            return Err(Failure::LeftAlone);
+        }
+        let Ok(result) = timeout(WHOLE, self.exchange(&target, &hop)).await else {
+            self.leave_alone(Mark::Relay(target));
+            return Err(Failure::Timeout);
         };
-        if let Some(retry_after_secs) = self.left_alone(&target) {
-            return Err(Failure::LeftAlone { retry_after_secs });
-        }
-        let result = timeout(WHOLE, self.exchange(&target, &hop)).await.unwrap_or(Err(Failure::Timeout));
-        if matches!(result, Err(Failure::Address | Failure::Connect | Failure::Timeout)) {
-            self.leave_alone(target);
-        }
         result
     }
 
@@ -138,9 +183,10 @@ impl Hops {
         let request = Request::builder().method(method).uri(PATH).header(header::HOST, target.authority());
         let request = request.header(header::CONTENT_TYPE, "application/octet-stream").body(Full::new(body));
         let request = request.map_err(|_| Failure::Protocol)?;
-        let (response, connection) = self.send(target, request).await?;
+        let (response, line, _way) = self.send(target, request).await?;
         let forwarded = read(response, hop).await?;
-        self.keep(target, connection);
+        lock(&self.kept).keep(target, line, Instant::now());
+        later(IDLE, &self.kept, Kept::forget);
         Ok(forwarded)
     }
 
@@ -149,94 +195,107 @@ impl Hops {
         &self,
         target: &RelayAddress,
         request: Request<Full<Bytes>>,
-    ) -> Result<(Response<Incoming>, Connection), Failure> {
+    ) -> Result<(Response<Incoming>, Line, Way), Failure> {
         let mut request = request;
-        while let Some(mut connection) = self.kept(target) {
-            match connection.try_send_request(request).await {
-                Ok(response) => return Ok((response, connection)),
+        while let Some(mut line) = self.kept(target) {
+            let way = self.crowd.enter(line.address.ip()).ok_or(BUSY)?;
+            match line.requests.try_send_request(request).await {
+                Ok(response) => return Ok((response, line, way)),
                 Err(mut error) => request = error.take_message().ok_or(Failure::Protocol)?,
             }
         }
-        let mut connection = self.dial(target).await?;
-        let response = connection.send_request(request).await.map_err(|_| Failure::Protocol)?;
-        Ok((response, connection))
+        let (mut line, way) = self.dial(target).await?;
+        let response = line.requests.send_request(request).await.map_err(|_| Failure::Protocol)?;
+        Ok((response, line, way))
     }
 
-    async fn dial(&self, target: &RelayAddress) -> Result<Connection, Failure> {
+    fn kept(&self, target: &RelayAddress) -> Option<Line> {
+        lock(&self.kept).take(target, Instant::now())
+    }
+
+    async fn dial(&self, target: &RelayAddress) -> Result<(Line, Way), Failure> {
+        let addresses = self.addresses(target).await?;
+        let told_at = Instant::now() + self.told_after;
+        let share = REACH / u32::try_from(addresses.len()).unwrap_or(1);
+        let mut failure = Failure::LeftAlone;
+        for address in addresses {
+            if self.leaves_alone(&Mark::Address(address)) {
+                continue;
+            }
+            let Some(way) = self.crowd.enter(address.ip()) else {
+                failure = BUSY;
+                continue;
+            };
+            match connect(target, address, Instant::now() + share).await {
+                Ok(line) => return Ok((line, way)),
+                Err(mark) => self.leave_alone(mark),
+            }
+            failure = Failure::Connect;
+        }
+        // Counted from here: whoever has a name server of their own says how long a name takes.
+        sleep_until(told_at).await;
+        Err(failure)
+    }
+
+    /// What may be dialled for this relay.
+    async fn addresses(&self, target: &RelayAddress) -> Result<Vec<SocketAddr>, Failure> {
         if target.tls() == Tls::Off && !self.settings.allow_private {
             return Err(Failure::Address);
         }
-        let resolved = lookup_host((target.host(), target.port())).await.map_err(|_| Failure::Address)?;
-        let permitted = reach::permitted(resolved, self.settings.allow_private);
-        if permitted.is_empty() {
-            return Err(Failure::Address);
-        }
-        for address in permitted {
-            if let Ok(Ok(connection)) = timeout(CONNECT, connect(target, address)).await {
-                return Ok(connection);
-            }
-        }
-        Err(Failure::Connect)
+        let nowhere = || {
+            self.leave_alone(Mark::Name(target.host().to_owned()));
+            Failure::Address
+        };
+        let resolved = match timeout(REACH, self.names.look_up(target.host(), target.port())).await {
+            Ok(Ok(resolved)) => resolved,
+            Ok(Err(NameError::Busy)) => return Err(BUSY),
+            Ok(Err(NameError::Nowhere)) | Err(_) => return Err(nowhere()),
+        };
+        let neighbours = match self.settings.allow_private {
+            true => None,
+            false => Some(spawn_blocking(Neighbours::now).await.map_err(|_| BUSY)?),
+        };
+        let own = lock(&self.own).clone();
+        let permitted = reach::permitted(resolved, neighbours.as_ref(), &own);
+        if permitted.is_empty() { Err(nowhere()) } else { Ok(permitted) }
     }
 
-    /// Seconds for which this relay is still left alone.
-    fn left_alone(&self, target: &RelayAddress) -> Option<u32> {
-        let since = lock(&self.failed).get(target)?.elapsed().as_secs();
-        u32::try_from(since).ok().and_then(|secs| FAILED_SECS.checked_sub(secs)).filter(|secs| *secs > 0)
+    fn leaves_alone(&self, mark: &Mark) -> bool {
+        lock(&self.left_alone).holds(mark, Instant::now())
     }
 
-    fn leave_alone(&self, target: RelayAddress) {
-        let mut failed = lock(&self.failed);
-        if failed.len() >= FAILED_MAX {
-            failed.retain(|_, since| since.elapsed().as_secs() < u64::from(FAILED_SECS));
-        }
-        if failed.len() < FAILED_MAX {
-            failed.insert(target, Instant::now());
-        }
-    }
-
-    fn kept(&self, target: &RelayAddress) -> Option<Connection> {
-        let mut idle = lock(&self.idle);
-        let connections = idle.get_mut(target)?;
-        let mut found = None;
-        while let Some((connection, since)) = connections.pop() {
-            if since.elapsed() < IDLE && !connection.is_closed() {
-                found = Some(connection);
-                break;
-            }
-        }
-        if connections.is_empty() {
-            idle.remove(target);
-        }
-        found
-    }
-
-    fn keep(&self, target: &RelayAddress, connection: Connection) {
-        let (of_one_max, max) = IDLE_MAX;
-        let mut idle = lock(&self.idle);
-        if idle.values().map(Vec::len).sum::<usize>() >= max {
-            idle.retain(|_, connections| {
-                connections.retain(|(_, since)| since.elapsed() < IDLE);
-                !connections.is_empty()
-            });
-        }
-        if idle.values().map(Vec::len).sum::<usize>() < max {
-            let connections = idle.entry(target.clone()).or_default();
-            if connections.len() < of_one_max {
-                connections.push((connection, Instant::now()));
-            }
-        }
+    fn leave_alone(&self, mark: Mark) {
+        lock(&self.left_alone).add(mark, Instant::now());
+        later(LEFT_ALONE, &self.left_alone, LeftAlone::forget);
     }
 }
 
-async fn connect(target: &RelayAddress, address: SocketAddr) -> io::Result<Connection> {
-    let stream = TcpStream::connect(address).await?;
+/// A connection to one address by then; else what is left alone for it.
+async fn connect(target: &RelayAddress, address: SocketAddr, until: Instant) -> Result<Line, Mark> {
+    let stream = timeout_at(until, TcpStream::connect(address)).await;
+    let Ok(Ok(stream)) = stream else { return Err(Mark::Address(address)) };
+    match timeout_at(until, speak(target, address, stream)).await {
+        Ok(Ok(line)) => Ok(line),
+        Ok(Err(_)) | Err(_) => Err(Mark::Relay(target.clone())),
+    }
+}
+
+async fn speak(target: &RelayAddress, address: SocketAddr, stream: TcpStream) -> io::Result<Line> {
     stream.set_nodelay(true)?;
     let stream = pin::secure(target.tls(), target.host(), target.identity(), stream).await?;
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    // Ends with the sender, or with the other side.
-    tokio::spawn(connection);
-    Ok(sender)
+    let (requests, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    Ok(Line::new(requests, address, tokio::spawn(connection).abort_handle()))
+}
+
+/// Lets something be forgotten when its time is over, also where nobody asks any more.
+fn later<T: Send + 'static>(after: Duration, shared: &Arc<Mutex<T>>, forget: fn(&mut T, Instant)) {
+    let shared = Arc::downgrade(shared);
+    tokio::spawn(async move {
+        sleep(after).await;
+        if let Some(shared) = shared.upgrade() {
+            forget(&mut lock(&shared), Instant::now());
+        }
+    });
 }
 
 async fn read(response: Response<Incoming>, hop: &Hop) -> Result<Forwarded, Failure> {
@@ -263,12 +322,9 @@ async fn read(response: Response<Incoming>, hop: &Hop) -> Result<Forwarded, Fail
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
@@ -282,7 +338,7 @@ mod tests {
     }
 
     fn within() -> Hops {
-        Hops::new(Settings { allow_private: true })
+        Hops { told_after: Duration::ZERO, ..Hops::new(Settings { allow_private: true }) }
     }
 
     /// A web server that answers each request with these bytes, and counts its connections.
@@ -316,8 +372,8 @@ mod tests {
         assert_eq!(outcome, Err(Failure::Connect));
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let outcome = hops.ask(to(port)).await;
-        assert!(matches!(outcome, Err(Failure::LeftAlone { .. })), "{outcome:?}");
-        let dialled = futures_util::FutureExt::now_or_never(listener.accept());
+        assert_eq!(outcome, Err(Failure::LeftAlone));
+        let dialled = listener.accept().now_or_never();
         assert!(dialled.is_none(), "nobody is dialled meanwhile");
     }
 
@@ -345,10 +401,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whatever_fails_is_told_late_and_in_the_same_words() {
+        let hops = Hops::new(Settings::default());
+        let relay = |tls| RelayAddress::new("1.1.1.1", 2, tls, [9; 32].into()).unwrap();
+        hops.leave_alone(Mark::Relay(relay(Tls::Own)));
+        for tls in [Tls::Off, Tls::Own] {
+            let told = hops.ask(Forward { target: relay(tls), hop: Hop::Key }).now_or_never();
+            assert!(told.is_none(), "it is known at once, and not told");
+        }
+        for failure in [Failure::Address, Failure::Connect, Failure::Timeout, Failure::Protocol, Failure::LeftAlone] {
+            let told = ForwardOutcome::from(Err(failure));
+            assert!(matches!(told, ForwardOutcome::Unreachable { retry_after_secs: FAILED_SECS }), "{failure:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_place_holds_a_part_of_the_ways_and_no_more() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (port, hops) = (listener.local_addr().unwrap().port(), Arc::new(within()));
+        let mut held = vec![];
+        for _ in 0..8 {
+            let hops = Arc::clone(&hops);
+            tokio::spawn(async move { hops.ask(to(port)).await });
+            held.push(listener.accept().await.unwrap());
+        }
+        assert_eq!(hops.ask(to(port)).await, Err(BUSY));
+        assert_eq!(hops.on_their_way(), 8);
+    }
+
+    #[tokio::test]
     async fn private_networks_and_plain_text_are_for_hosts_to_allow() {
         let (port, mut connections) = says("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
-        let hops = Hops::new(Settings::default());
         for tls in [Tls::Off, Tls::Own, Tls::Acme] {
+            let hops = Hops { told_after: Duration::ZERO, ..Hops::new(Settings::default()) };
             let target = RelayAddress::new("localhost", port, tls, [9; 32].into()).unwrap();
             let outcome = hops.ask(Forward { target, hop: Hop::Key }).await;
             assert_eq!(outcome, Err(Failure::Address));

@@ -1,7 +1,12 @@
-//! Which addresses this relay dials for others: those of the public internet. A client that could name any would have a foot
-//! in the host's own network.
+//! Which addresses this relay dials for others: those of the public internet that are not its own or its neighbours'. A client
+//! that could name any would have a foot in the host's own network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::neighbours::Neighbours;
+
+/// Addresses of one name that are dialled: a name may have as many as its owner likes, of whomever they like.
+const ADDRESSES_MAX: usize = 3;
 
 /// Whether an address is one that anybody on the internet may dial (RFC 6890 and its registries).
 pub(super) fn is_public(address: &IpAddr) -> bool {
@@ -11,9 +16,32 @@ pub(super) fn is_public(address: &IpAddr) -> bool {
     }
 }
 
-/// Those that may be dialled.
-pub(super) fn permitted(resolved: impl Iterator<Item = SocketAddr>, allow_private: bool) -> Vec<SocketAddr> {
-    resolved.filter(|address| allow_private || is_public(&address.ip())).collect()
+/// Those that may be dialled. No neighbours are given where a host allows its own networks.
+pub(super) fn permitted(resolved: Vec<SocketAddr>, neighbours: Option<&Neighbours>, own: &[IpAddr]) -> Vec<SocketAddr> {
+    let may = |address: IpAddr| match neighbours {
+        Some(neighbours) => is_public(&address) && !neighbours.hold(address) && !own.contains(&plain(address)),
+        None => true,
+    };
+    resolved.into_iter().filter(|address| may(address.ip())).take(ADDRESSES_MAX).collect()
+}
+
+/// An IPv4 address out of an IPv6 one that leads to it; any other as it is.
+pub(super) fn plain(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(outer) => embedded(outer).map_or(address, IpAddr::V4),
+    }
+}
+
+/// IPv4 in IPv6: mapped, by a translator (RFC 6052), by 6to4 (RFC 3056).
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let (high, low) = match address.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            (high, low)
+        }
+        _ => return None,
+    };
+    Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
@@ -31,16 +59,10 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let segments = address.segments();
-    let embedded = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        is_public_v4(Ipv4Addr::new(a, b, c, d))
-    };
-    match segments {
-        // IPv4 in IPv6: mapped, and by a translator (RFC 6052).
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
-        // 6to4 (RFC 3056).
-        [0x2002, high, low, ..] => embedded(high, low),
+    if let Some(inner) = embedded(address) {
+        return is_public_v4(inner);
+    }
+    match address.segments() {
         // Teredo, benchmarking, ORCHID, protocol assignments; documentation, twice.
         [0x2001, 0..=0x01ff, ..] | [0x2001, 0x0db8, ..] | [0x3fff, 0..=0x0fff, ..] => false,
         // Of what is left, global unicast alone.
@@ -124,7 +146,20 @@ mod tests {
     #[test]
     fn what_a_name_resolves_to_is_asked_not_the_name() {
         let resolved = ["127.0.0.1:443", "1.1.1.1:443", "[::1]:443"].map(|text| text.parse::<SocketAddr>().unwrap());
-        assert_eq!(permitted(resolved.into_iter(), false), [resolved[1]]);
-        assert_eq!(permitted(resolved.into_iter(), true), resolved);
+        assert_eq!(permitted(resolved.to_vec(), Some(&Neighbours::default()), &[]), [resolved[1]]);
+        assert_eq!(permitted(resolved.to_vec(), None, &[]), resolved);
+    }
+
+    #[test]
+    fn where_this_relay_itself_is_reached_is_not_dialled() {
+        let [own, other] = ["1.1.1.1:22", "1.0.0.1:22"].map(|text| text.parse::<SocketAddr>().unwrap());
+        let mapped = "[::ffff:1.1.1.1]:22".parse().unwrap();
+        assert_eq!(permitted(vec![own, mapped, other], Some(&Neighbours::default()), &[own.ip()]), [other]);
+    }
+
+    #[test]
+    fn of_a_names_addresses_a_few_are_dialled() {
+        let resolved: Vec<SocketAddr> = (1..=100).map(|host| ([1, 1, 1, host], 443).into()).collect();
+        assert_eq!(permitted(resolved.clone(), Some(&Neighbours::default()), &[]), resolved[..ADDRESSES_MAX]);
     }
 }

@@ -308,6 +308,10 @@ impl<S: Storage> Relay<S> {
         let disk = settings.disk.map(|(path, free_bytes_min)| Disk::watch(path, free_bytes_min));
         let watched = Watched { disk, memory_bytes_max, clock: clock.clone() };
         let hops = Arc::new(Hops::new(settings.forward));
+        if let Some((host, _)) = settings.public.as_ref().filter(|_| settings.transport.tls() != Tls::Off) {
+            // Without TLS it may be a name that no name server should hear of.
+            tokio::spawn(Arc::clone(&hops).know_own_name(host.clone(), draining.clone()));
+        }
         let hub = hub::Hub::new(core, ops, watched, unread, Arc::clone(&metrics), hops, events.downgrade());
         let hub = hub.with_traces(Traces::new(settings.telemetry, &metrics));
         let hub = tokio::spawn(hub.run(events_waiting, outcomes_waiting, draining.clone()));

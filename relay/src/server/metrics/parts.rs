@@ -67,7 +67,7 @@ impl From<Failure> for ForwardError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Address => Self::Address,
-            Failure::Connect | Failure::LeftAlone { .. } => Self::Connect,
+            Failure::Connect | Failure::LeftAlone => Self::Connect,
             Failure::Timeout => Self::Timeout,
             Failure::Protocol => Self::Protocol,
             Failure::Busy { .. } => Self::Busy,
