@@ -17,8 +17,7 @@ use sotto_outer::{
 };
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::ForwardKeys;
-use crate::time::Timestamp;
+use super::keys::WeekKey;
 
 const ENC_BYTES: usize = 1_120;
 
@@ -36,13 +35,17 @@ pub(crate) struct OpenedCommand {
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub(crate) struct Reply([u8; 32]);
 
-/// Opens a request. None for whatever was not sealed to this relay, whole and lately.
-pub(crate) fn open(keys: &ForwardKeys, relay: &RelayIdentity, now: Timestamp, sealed: &[u8]) -> Option<OpenedCommand> {
+/// Opens a request with the key of the week that it names. None for whatever was not sealed to this relay, whole and lately.
+pub(crate) fn open(
+    key: impl FnOnce(u32) -> Option<WeekKey>,
+    relay: &RelayIdentity,
+    sealed: &[u8],
+) -> Option<OpenedCommand> {
     let sealed: &[u8; FORWARD_REQUEST_BYTES] = sealed.try_into().ok()?;
     let (week, sealed) = sealed.split_first_chunk::<4>()?;
     let week = u32::from_be_bytes(*week);
     let (enc, ciphertext) = sealed.split_at_checked(ENC_BYTES)?;
-    let key = keys.private(week, now)?;
+    let key = key(week)?.expand();
     let nonce = ConnectionNonce::from(<[u8; 32]>::from(Sha256::digest(enc)));
     let enc = <XWing as Kem>::EncappedKey::from_bytes(enc).ok()?;
     let info = request_info(relay, week);
@@ -75,6 +78,7 @@ mod tests {
     use sotto_outer::codec;
 
     use super::*;
+    use crate::{forward::ForwardKeys, time::Timestamp};
 
     fn hex(entry: &Value, name: &str) -> Vec<u8> {
         HEX.decode(entry[name].as_str().unwrap().as_bytes()).unwrap()
@@ -85,7 +89,8 @@ mod tests {
         let week: u32 = bob["week"].as_str().unwrap().parse().unwrap();
         let path = dir.path().join("forward.keys");
         std::fs::write(&path, [&week.to_be_bytes()[..], &hex(bob, "key_seed")].concat()).unwrap();
-        (ForwardKeys::open(Some(path)).unwrap(), Timestamp::from_millis(u64::from(week) * 7 * 86_400_000))
+        let now = Timestamp::from_millis(u64::from(week) * 7 * 86_400_000);
+        (ForwardKeys::open(Some(path), now).unwrap(), now)
     }
 
     #[test]
@@ -96,7 +101,7 @@ mod tests {
         let (dir, request) = (tempfile::tempdir().unwrap(), hex(whole, "request"));
         let (keys, now) = keys(bob, &dir);
         let identity = RelayIdentity::try_from(&hex(bob, "identity")[..]).unwrap();
-        let opened = open(&keys, &identity, now, &request).expect("it was sealed to this key");
+        let opened = open(|week| keys.of(week, now), &identity, &request).expect("it was sealed to this key");
         assert_eq!(codec::encode(&opened.command), hex(first, "item"));
         assert_eq!(opened.nonce.as_bytes()[..], hex(first, "nonce"));
         let response = hex(first, "response");
@@ -108,7 +113,7 @@ mod tests {
         for at in [3, 4, 1_100, 1_200, FORWARD_REQUEST_BYTES - 1] {
             let mut changed = request.clone();
             changed[at] ^= 1;
-            assert!(open(&keys, &identity, now, &changed).is_none(), "byte {at}");
+            assert!(open(|week| keys.of(week, now), &identity, &changed).is_none(), "byte {at}");
         }
     }
 }

@@ -20,7 +20,11 @@ use sotto_outer::{
     Answer, ClientFrame, Command, ConnectionNonce, ForwardKey, RefusedReason, RelayFrame, codec,
     forward::ForwardedAnswer,
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::Semaphore,
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 
 use super::{Clock, House, hub::Event, metrics::ForwardError, outbox::Outgoing, polls::busy, queue};
 use crate::{
@@ -29,25 +33,24 @@ use crate::{
     forward::{ForwardKeys, Freshness, KeysError, OpenedCommand, Replays, open},
 };
 
-/// How long another relay may take to send a command.
-const BODY: Duration = Duration::from_secs(30);
+/// How long another relay may take to send a command: it has one of few places meanwhile.
+const BODY: Duration = Duration::from_secs(5);
 /// How long the core and its store may take to answer one.
 const ANSWER: Duration = Duration::from_secs(15);
 /// Commands from other relays that are being read or answered, at 66 KiB each.
 const COMMANDS_MAX: usize = 256;
+/// How often keys are looked at whose week is over.
+const FORGET: Duration = Duration::from_secs(3_600);
 
 /// What opens commands that come through other relays.
 pub(super) struct Inbox {
     identity: Arc<Identity>,
-    opening: Mutex<Opening>,
+    keys: Mutex<ForwardKeys>,
+    /// Held while the keys' file is written; nobody waits for it who opens a command.
+    writing: Mutex<()>,
+    replays: Mutex<Replays>,
     room: Semaphore,
     clock: Clock,
-}
-
-/// What a command is opened with.
-struct Opening {
-    keys: ForwardKeys,
-    replays: Replays,
 }
 
 /// What came of a sealed command.
@@ -59,38 +62,81 @@ enum Taken {
     Unopenable,
     /// Taken before.
     Repeated,
-    TooMany,
+    /// Another time it may be.
+    Later,
 }
 
 impl Inbox {
     pub(super) fn new(identity: Arc<Identity>, keys: ForwardKeys, clock: Clock) -> Self {
-        let opening = Mutex::new(Opening { keys, replays: Replays::new(clock.now()) });
-        Self { identity, opening, room: Semaphore::new(COMMANDS_MAX), clock }
+        let (keys, replays) = (Mutex::new(keys), Mutex::new(Replays::new(clock.now())));
+        Self { identity, keys, writing: Mutex::default(), replays, room: Semaphore::new(COMMANDS_MAX), clock }
     }
 
-    fn opening(&self) -> MutexGuard<'_, Opening> {
-        self.opening.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Changes a copy of the keys, which takes their place when its file is written. For threads that may wait for a disk.
+    fn change<T>(&self, change: impl FnOnce(&mut ForwardKeys) -> Result<T, KeysError>) -> Result<T, KeysError> {
+        let _writing = lock(&self.writing);
+        let mut keys = lock(&self.keys).clone();
+        let changed = change(&mut keys)?;
+        *lock(&self.keys) = keys;
+        Ok(changed)
     }
 
-    fn key(&self) -> Result<ForwardKey, KeysError> {
-        self.opening().keys.current(&self.identity, self.clock.now(), &mut UnwrapErr(SysRng))
+    fn signed(&self) -> Option<ForwardKey> {
+        lock(&self.keys).signed(self.clock.now()).cloned()
     }
 
     fn take(&self, sealed: &[u8]) -> Taken {
-        let (now, mut opening) = (self.clock.now(), self.opening());
-        let Some(opened) = open(&opening.keys, self.identity.public(), now, sealed) else { return Taken::Unopenable };
-        match opening.replays.take(now, opened.command.time_secs, &opened.nonce) {
+        let now = self.clock.now();
+        let opened = open(|week| lock(&self.keys).of(week, now), self.identity.public(), sealed);
+        let Some(opened) = opened else { return Taken::Unopenable };
+        let freshness = lock(&self.replays).take(now, opened.command.time_secs, &opened.nonce);
+        match freshness {
             Freshness::Fresh => Taken::Command(opened),
             Freshness::Repeated => Taken::Repeated,
             Freshness::OtherTime => Taken::OtherTime(opened, now.as_millis() / 1_000),
-            Freshness::TooMany => Taken::TooMany,
+            Freshness::TooSoon | Freshness::TooMany => Taken::Later,
         }
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Forgets keys whose time is over, until the relay stops: also where nobody asks for a new one.
+pub(super) async fn forget_keys(house: Arc<House>) {
+    let mut draining = house.draining.clone();
+    loop {
+        tokio::select! {
+            _ = draining.wait_for(|draining| *draining) => return,
+            () = sleep(FORGET) => {}
+        }
+        let house = Arc::clone(&house);
+        let forgotten = spawn_blocking(move || house.inbox.change(|keys| keys.forget(house.inbox.clock.now()))).await;
+        if let Ok(Err(KeysError::File(error))) = forgotten {
+            tracing::warn!(kind = %error.kind(), "the file of forward keys cannot be written; keys stay in it whose time is over");
+        }
+    }
+}
+
+/// The key of this week; a new one is drawn and written beside everything else.
+async fn key_of_the_week(house: Arc<House>) -> Result<ForwardKey, KeysError> {
+    if let Some(key) = house.inbox.signed() {
+        return Ok(key);
+    }
+    let drawn = spawn_blocking(move || {
+        let inbox = &house.inbox;
+        inbox.change(|keys| match keys.signed(inbox.clock.now()) {
+            Some(key) => Ok(key.clone()),
+            None => keys.current(&inbox.identity, inbox.clock.now(), &mut UnwrapErr(SysRng)),
+        })
+    });
+    drawn.await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))
+}
+
 /// Answers `GET /v1/forward`.
 pub(super) async fn key(State(house): State<Arc<House>>) -> Response {
-    match house.inbox.key() {
+    match key_of_the_week(house).await {
         Ok(key) => {
             let headers = [(header::CONTENT_TYPE, "application/cbor"), (header::CACHE_CONTROL, "no-cache")];
             (headers, codec::encode(&key)).into_response()
@@ -120,7 +166,7 @@ pub(super) async fn command(State(house): State<Arc<House>>, request: Request) -
             house.metrics.forwards().failed(ForwardError::Repeated);
             return StatusCode::BAD_REQUEST.into_response();
         }
-        Taken::TooMany => return busy(),
+        Taken::Later => return busy(),
         Taken::OtherTime(opened, time_secs) => (opened, ForwardedAnswer::Clock { time_secs }),
         Taken::Command(opened) => {
             let Some(answer) = ask(&house, opened.nonce, opened.command.command.clone()).await else { return busy() };

@@ -269,7 +269,7 @@ impl<S: Storage> Relay<S> {
         let addresses: Vec<_> = asked.map(|(listener, asked)| local(listener, *asked)).collect::<Result<_, _>>()?;
         let address = *addresses.first().ok_or(StartError::Nowhere)?;
         let identity = Arc::new(identity);
-        let keys = ForwardKeys::open(settings.forward_keys.clone())?;
+        let keys = ForwardKeys::open(settings.forward_keys.clone(), settings.clock.now())?;
         let metrics = Arc::new(Metrics::new());
         let metrics_listener = settings.metrics_listen.map(|address| listen(address, false)).transpose()?;
         let metrics_address = match (&metrics_listener, settings.metrics_listen) {
@@ -332,6 +332,7 @@ impl<S: Storage> Relay<S> {
             inbox,
             blobs,
         });
+        tokio::spawn(forward::forget_keys(Arc::clone(&house)));
         let mut servers = vec![];
         for listener in listeners {
             servers.push(serve(listener, router(&house, has_long_poll).merge(pages.clone()), door.clone()));

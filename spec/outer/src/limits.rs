@@ -76,7 +76,7 @@ pub const FORWARD_ANSWER_BYTES: usize = 5_632;
 pub const FORWARD_RESPONSE_BYTES: usize = 12 + FORWARD_ANSWER_BYTES + 16;
 /// Forwarded commands of one connection that may be unanswered.
 pub const FORWARD_IN_FLIGHT_MAX: usize = 32;
-/// How far the clock in a forwarded command may be from the relay's, in seconds.
+/// How far the clock in a forwarded command may be behind the relay's, in seconds.
 pub const FORWARD_CLOCK_SECS: u64 = 120;
 /// Largest entry of a channel, in bytes.
 pub const ENTRY_BYTES_MAX: usize = 64 * 1024;

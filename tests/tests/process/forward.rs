@@ -59,8 +59,23 @@ impl Client {
         VerifiedForwardKey::verify(self.target.identity(), *key).unwrap()
     }
 
-    /// Seals a command of this time with the work that is asked of strangers, has it carried, and opens what comes back.
-    async fn sealed(&mut self, key: &VerifiedForwardKey, time_secs: u64, mut command: Command) -> ForwardedAnswer {
+    /// Seals a command and has it carried, once the other relay is old enough to take any.
+    async fn sealed(&mut self, key: &VerifiedForwardKey, time_secs: u64, command: Command) -> ForwardedAnswer {
+        loop {
+            if let Some(answer) = self.sealed_once(key, time_secs, command.clone()).await {
+                return answer;
+            }
+        }
+    }
+
+    /// Seals a command of this time with the work that is asked of strangers, has it carried, and opens what comes back. None
+    /// where the relay takes none now.
+    async fn sealed_once(
+        &mut self,
+        key: &VerifiedForwardKey,
+        time_secs: u64,
+        mut command: Command,
+    ) -> Option<ForwardedAnswer> {
         let sealer = key.sealer(&mut UnwrapErr(SysRng));
         let work = |purpose| Some(prove(self.target.identity(), &sealer.nonce(), &purpose));
         match &mut command {
@@ -77,8 +92,9 @@ impl Client {
                         || matches!(again, Answer::Unreachable { .. }),
                     "what was done is not done again: {again:?}"
                 );
-                opener.open(&answer).unwrap()
+                Some(opener.open(&answer).unwrap())
             }
+            Answer::Busy { .. } => None,
             other => panic!("no answer: {other:?}"),
         }
     }
