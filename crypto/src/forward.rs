@@ -10,7 +10,7 @@ use sotto_outer::{
     codec::CodecError,
     forward::{ForwardedAnswer, ForwardedCommand, request_info},
     labels,
-    limits::{FORWARD_REQUEST_BYTES, FORWARD_RESPONSE_BYTES},
+    limits::{FORWARD_CLOCK_SECS, FORWARD_REQUEST_BYTES, FORWARD_RESPONSE_BYTES},
 };
 
 use crate::{PeerMisbehaved, aead, secret::Secret32, signature, xwing};
@@ -33,14 +33,20 @@ pub struct ForwardSealer {
 pub struct ForwardOpener(Secret32);
 
 impl VerifiedForwardKey {
-    /// Checks that the relay with this identity signed the key, and that commands can be sealed to it.
+    /// Checks that the relay with this identity signed the key, that its week at `now`, Unix seconds, is this one or the last, and
+    /// that commands can be sealed to it. A clock may be as far behind the relay's as a command's.
     ///
     /// # Errors
     /// [`PeerMisbehaved::Signature`] or [`PeerMisbehaved::Key`]: whoever carried it put another in its place.
-    pub fn verify(relay: &RelayIdentity, key: ForwardKey) -> Result<Self, PeerMisbehaved> {
+    /// [`PeerMisbehaved::Expired`]: they put one in its place whose secret the relay has forgotten, or somebody may have found.
+    pub fn verify(relay: &RelayIdentity, key: ForwardKey, now: u64) -> Result<Self, PeerMisbehaved> {
         let signed = ForwardKey::signed(relay, key.week, &key.key);
         if !signature::verifies(relay.as_bytes(), &signed, key.signature.as_bytes()) {
             return Err(PeerMisbehaved::Signature);
+        }
+        let (last, next) = (week(now).saturating_sub(1), week(now.saturating_add(FORWARD_CLOCK_SECS)));
+        if !(last..=next).contains(&u64::from(key.week)) {
+            return Err(PeerMisbehaved::Expired);
         }
         xwing::check_public(&key.key[..])?;
         Ok(Self { relay: *relay, key })
@@ -59,6 +65,11 @@ impl VerifiedForwardKey {
             .expect("base mode of X-Wing cannot fail");
         ForwardSealer { enc: enc.to_bytes().to_vec(), week: self.key.week, context }
     }
+}
+
+/// The week a time lies in, counted from 1970-01-01.
+const fn week(secs: u64) -> u64 {
+    secs / (7 * 86_400)
 }
 
 impl ForwardSealer {
@@ -119,6 +130,9 @@ mod tests {
     use super::*;
     use crate::{OwnerKeys, people::rng, xwing::SealSecret};
 
+    /// In the week of the keys.
+    const NOW: u64 = 3_000 * 7 * 86_400 + 5;
+
     /// A relay with its key of a week.
     struct Relay {
         identity: RelayIdentity,
@@ -142,17 +156,37 @@ mod tests {
     #[test]
     fn only_the_relays_own_key_of_that_week_is_sealed_to() {
         let (bob, mallory) = (relay(1), relay(5));
-        assert!(VerifiedForwardKey::verify(&bob.identity, bob.key.clone()).is_ok());
-        let refused = |key: ForwardKey| VerifiedForwardKey::verify(&bob.identity, key).err();
+        assert!(VerifiedForwardKey::verify(&bob.identity, bob.key.clone(), NOW).is_ok());
+        let refused = |key: ForwardKey| VerifiedForwardKey::verify(&bob.identity, key, NOW).err();
         assert_eq!(refused(mallory.key.clone()), Some(PeerMisbehaved::Signature), "another relay's");
         assert_eq!(refused(ForwardKey { key: mallory.key.key, ..bob.key.clone() }), Some(PeerMisbehaved::Signature));
         assert_eq!(refused(ForwardKey { week: 3_001, ..bob.key.clone() }), Some(PeerMisbehaved::Signature));
     }
 
     #[test]
+    fn a_key_of_another_time_is_not_sealed_to() {
+        let (bob, week) = (relay(1), 7 * 86_400);
+        let verified = |now| VerifiedForwardKey::verify(&bob.identity, bob.key.clone(), now).map(|_| ());
+        for (now, why) in [
+            (3_000 * week, "its week begins"),
+            (3_002 * week - 1, "the week after ends"),
+            (3_000 * week - FORWARD_CLOCK_SECS, "a clock that is a little late"),
+        ] {
+            assert_eq!(verified(now), Ok(()), "{why}");
+        }
+        for (now, why) in [
+            (3_002 * week, "its week is long over"),
+            (3_000 * week - FORWARD_CLOCK_SECS - 1, "its week is to come"),
+            (0, "no clock"),
+        ] {
+            assert_eq!(verified(now), Err(PeerMisbehaved::Expired), "{why}");
+        }
+    }
+
+    #[test]
     fn the_relay_opens_what_was_sealed_to_it() {
         let bob = relay(1);
-        let sealer = VerifiedForwardKey::verify(&bob.identity, bob.key.clone()).unwrap().sealer(&mut rng(9));
+        let sealer = VerifiedForwardKey::verify(&bob.identity, bob.key.clone(), NOW).unwrap().sealer(&mut rng(9));
         let (sealed, _) = sealer.seal(&command()).unwrap();
         assert_eq!(sealed.len(), FORWARD_REQUEST_BYTES);
         let opened = bob.secret.open(&request_info(&bob.identity, 3_000), &[], &sealed[4..]).unwrap();
@@ -164,7 +198,7 @@ mod tests {
     #[test]
     fn an_answer_opens_for_who_asked_and_as_it_was() {
         let bob = relay(1);
-        let key = VerifiedForwardKey::verify(&bob.identity, bob.key).unwrap();
+        let key = VerifiedForwardKey::verify(&bob.identity, bob.key, NOW).unwrap();
         let (_, opener) = key.sealer(&mut rng(9)).seal(&command()).unwrap();
         let (_, other) = key.sealer(&mut rng(10)).seal(&command()).unwrap();
         let mut body = ForwardedAnswer::Answer(Answer::Denied).encode().unwrap();
@@ -181,7 +215,7 @@ mod tests {
     #[test]
     fn debug_prints_no_contents() {
         let bob = relay(1);
-        let sealer = VerifiedForwardKey::verify(&bob.identity, bob.key).unwrap().sealer(&mut rng(9));
+        let sealer = VerifiedForwardKey::verify(&bob.identity, bob.key, NOW).unwrap().sealer(&mut rng(9));
         insta::assert_snapshot!(format!("{sealer:?}"), @"ForwardSealer { week: 3000, .. }");
         let (_, opener) = sealer.seal(&command()).unwrap();
         insta::assert_snapshot!(format!("{opener:?}"), @"ForwardOpener(..)");

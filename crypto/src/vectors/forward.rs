@@ -79,8 +79,9 @@ struct Exchange {
 impl Exchange {
     fn new(relay: &Relay, first: u8, command: Command, answer: ForwardedAnswer) -> Self {
         let command = ForwardedCommand { time_secs: NOW, command };
-        let sealer =
-            VerifiedForwardKey::verify(&relay.identity, relay.key()).unwrap().sealer(&mut FixedRng(random(64, first)));
+        let sealer = VerifiedForwardKey::verify(&relay.identity, relay.key(), NOW)
+            .unwrap()
+            .sealer(&mut FixedRng(random(64, first)));
         let nonce = sealer.nonce();
         let (request, opener) = sealer.seal(&command).unwrap();
         assert_eq!(nonce.as_bytes()[..], Sha256::digest(&request[4..][..XWING_CIPHERTEXT_BYTES])[..]);
@@ -177,7 +178,7 @@ fn keys_refused(bob: &Relay) -> Vec<Case> {
         ("signed, with a coefficient over the modulus", bob.sign(WEEK, *over)),
     ]
     .map(|(why, key)| {
-        let error = VerifiedForwardKey::verify(&bob.identity, key.clone()).expect_err(why);
+        let error = VerifiedForwardKey::verify(&bob.identity, key.clone(), NOW).expect_err(why);
         let case = Case::why(why).text("place", "key").text("week", key.week);
         case.hex("key", &key.key[..]).hex("signature", key.signature.as_bytes()).error(error)
     })

@@ -56,7 +56,7 @@ impl Client {
 
     async fn key(&mut self) -> VerifiedForwardKey {
         let Answer::Forwarded(Forwarded::Key(key)) = self.hop(Hop::Key).await else { panic!("no key") };
-        VerifiedForwardKey::verify(self.target.identity(), *key).unwrap()
+        VerifiedForwardKey::verify(self.target.identity(), *key, now()).unwrap()
     }
 
     /// Seals a command and has it carried, once the other relay is old enough to take any.
