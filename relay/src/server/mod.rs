@@ -339,7 +339,7 @@ impl<S: Storage> Relay<S> {
         }
         if let Some(listener) = metrics_listener {
             let door = metrics_door(&house.metrics);
-            servers.push(serve(listener, router(&house, has_long_poll).merge(metrics_router(&house)), door));
+            servers.push(serve(listener, metrics_router(&house), door));
         }
         Ok(Self { addresses, tls, metrics_address, house, servers, drain, hub, writer })
     }
@@ -474,11 +474,17 @@ fn router(house: &Arc<House>, has_long_poll: bool) -> Router {
     let forward = get(forward::key).post(forward::command).layer(DefaultBodyLimit::max(FORWARD_REQUEST_BYTES));
     let router = router.route("/v1/forward", forward);
     let router = router.route("/v1/blob", get(blobs::get).head(blobs::head).put(blobs::put));
-    router.route("/livez", get(|| async { "alive\n" })).route("/readyz", get(readyz)).with_state(Arc::clone(house))
+    router.merge(health()).with_state(Arc::clone(house))
 }
 
+/// What anybody may ask who looks whether the relay lives.
+fn health() -> Router<Arc<House>> {
+    Router::new().route("/livez", get(|| async { "alive\n" })).route("/readyz", get(readyz))
+}
+
+/// What a host's monitoring asks, and nothing that clients do: this port has no TLS and its connections no rate.
 fn metrics_router(house: &Arc<House>) -> Router {
-    Router::new().route("/metrics", get(metrics_text)).with_state(Arc::clone(house))
+    health().route("/metrics", get(metrics_text)).with_state(Arc::clone(house))
 }
 
 async fn stream(

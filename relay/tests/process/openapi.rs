@@ -18,6 +18,8 @@ struct Item {
     methods: BTreeSet<String>,
     /// It has a server of its own, which is the port for metrics.
     is_local: bool,
+    /// Clients' port and that of metrics have it.
+    is_health: bool,
 }
 
 /// The paths of the document. Its indentation is our own: two spaces a level.
@@ -30,6 +32,7 @@ fn documented() -> BTreeMap<String, Item> {
         let Some((key, _)) = line.split_once(':') else { continue };
         match key.len() - key.trim_start().len() {
             2 => path = key.trim().to_owned(),
+            6 if line.trim() == "tags: [health]" => items.entry(path.clone()).or_default().is_health = true,
             4 if key.trim() == "servers" => items.entry(path.clone()).or_default().is_local = true,
             4 => {
                 let method = key.trim().to_uppercase();
@@ -95,6 +98,8 @@ fn openapi_names_every_path_and_method_and_no_others() {
         }
         if item.is_local {
             assert_eq!(status(&ask(relay.address, "GET", path)), "404", "{path} is for this machine alone");
+        } else if !item.is_health {
+            assert_eq!(status(&ask(relay.metrics, "GET", path)), "404", "{path} is for clients alone");
         }
     }
 }
