@@ -104,6 +104,8 @@ impl From<Report> for BlockReport {
         let names = match report.named {
             Named::Mailbox(_) => "mailbox",
             Named::Bundle(_) => "bundle",
+            Named::Blob(_) => "blob",
+            Named::Channel(_) => "channel",
             Named::Nothing => "nothing",
         };
         Self { names: names.to_owned(), is_new: report.is_new }

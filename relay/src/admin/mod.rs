@@ -76,7 +76,7 @@ pub(crate) enum Answer {
 /// What became of one reported id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BlockReport {
-    /// `mailbox`, `bundle` or `nothing`.
+    /// `mailbox`, `bundle`, `blob`, `channel` or `nothing`.
     pub(crate) names: String,
     /// Whether this changed anything.
     pub(crate) is_new: bool,

@@ -2,8 +2,10 @@
 //!
 //! A tar archive (POSIX.1-1988 ustar), so that it can be looked into without this program. First `manifest.json`: the format,
 //! whose it is, and of each part its length and SHA-256; then the parts in that order. In it: the identity key, the
-//! configuration, and of the database mailboxes, bundles without their one-time parts, and what is blocked. Not in it: envelopes,
-//! leases, channels, blobs, and all about tokens, see [`crate::storage::sqlite::snapshot`]. **Who has it has the relay's identity.**
+//! configuration, the key of credentials, and of the database mailboxes, bundles without their one-time parts, and what is blocked. Not in it: envelopes,
+//! leases, channels, blobs, and all about tokens, see [`crate::storage::sqlite::snapshot`]; nor the keys of two hops, which must
+//! outlive nothing, nor the account and certificate of a public authority, which a restored relay gets anew. **Who has it has
+//! the relay's identity.**
 
 mod read;
 mod write;

@@ -51,7 +51,8 @@ pub(super) async fn restore(backup: &Path, data: &Path) -> Result<(), CliError> 
 }
 
 fn text(manifest: &Manifest, counts: &Counts) -> String {
-    let Counts { mailboxes, bundles, envelopes: _, blocked, bytes: _ } = counts;
+    // Of the rest a backup has none.
+    let Counts { mailboxes, bundles, blocked, .. } = counts;
     let made = i64::try_from(manifest.made_at).ok().and_then(|secs| UtcDateTime::from_unix_timestamp(secs).ok());
     let made =
         made.map_or_else(|| "at an unknown time".to_owned(), |made| format!("{} {} UTC", made.date(), made.time()));

@@ -8,7 +8,7 @@ use std::{
 use super::CliError;
 use crate::{
     config::{ConfigError, DataDir},
-    storage::sqlite::view::{BlockedView, BundleView, MailboxView, View},
+    storage::sqlite::view::{BlobView, BlockedView, BundleView, ChannelView, MailboxView, TokensView, View},
 };
 
 const PREAMBLE: &str = "\
@@ -38,6 +38,13 @@ pub(super) async fn inspect(data: &Path, json: bool) -> Result<(), CliError> {
     for (number, bundle) in view.bundles.iter().enumerate() {
         write_bundle(&mut out, number + 1, bundle)?;
     }
+    for (number, blob) in view.blobs.iter().enumerate() {
+        write_blob(&mut out, number + 1, blob)?;
+    }
+    for (number, channel) in view.channels.iter().enumerate() {
+        write_channel(&mut out, number + 1, channel)?;
+    }
+    write_tokens(&mut out, &view.tokens)?;
     write_blocked(&mut out, &view.blocked)?;
     Ok(())
 }
@@ -46,10 +53,15 @@ fn counts(view: &View) -> String {
     let envelopes: usize = view.mailboxes.iter().map(|mailbox| mailbox.envelopes).sum();
     let bytes: u64 = view.mailboxes.iter().map(|mailbox| mailbox.envelope_bytes).sum();
     format!(
-        "{} mailboxes, {envelopes} envelopes of {bytes} bytes, {} bundles, {} ids of envelopes acknowledged a short while ago",
+        "{} mailboxes, {envelopes} envelopes of {bytes} bytes, {} bundles, {} ids of envelopes acknowledged a short while ago,\n\
+         {} blobs and {} deleted ones whose objects are not removed yet, {} channels, {} tokens spent",
         view.mailboxes.len(),
         view.bundles.len(),
-        view.acknowledged_ids
+        view.acknowledged_ids,
+        view.blobs.len(),
+        view.blobs_gone,
+        view.channels.len(),
+        view.tokens.spent.len(),
     )
 }
 
@@ -76,6 +88,66 @@ fn write_mailbox(out: &mut impl Write, number: usize, mailbox: &MailboxView) -> 
     writeln!(out, "  envelopes        {envelopes} of {envelope_bytes} bytes")?;
     if let Some(bytes) = first_payload_bytes {
         writeln!(out, "  first begins     {bytes}")?;
+    }
+    Ok(())
+}
+
+fn write_blob(out: &mut impl Write, number: usize, blob: &BlobView) -> io::Result<()> {
+    let BlobView { id, object, bytes, write_hash, read_hash, parts, committed, expires_at } = blob;
+    let state = if *committed { "committed" } else { "not committed" };
+    writeln!(out, "\nblob {number}, {state}")?;
+    writeln!(out, "  id               {id}")?;
+    writeln!(out, "  objects' name    {object}")?;
+    writeln!(out, "  size             {bytes} bytes, {parts} parts here")?;
+    writeln!(out, "  write hash       {write_hash}")?;
+    writeln!(out, "  read hash        {read_hash}")?;
+    writeln!(out, "  ends             second {expires_at} since 1970-01-01")
+}
+
+fn write_channel(out: &mut impl Write, number: usize, channel: &ChannelView) -> io::Result<()> {
+    let ChannelView {
+        id,
+        owner_key,
+        generation,
+        closed,
+        day_last_used,
+        generations,
+        entries,
+        entry_bytes,
+        first_entry_bytes,
+    } = channel;
+    writeln!(out, "\nchannel {number}, {}", if *closed { "closed" } else { "open" })?;
+    writeln!(out, "  id               {id}")?;
+    writeln!(out, "  owner key        {owner_key}")?;
+    writeln!(out, "  generation       {generation}")?;
+    for kept in generations {
+        writeln!(
+            out,
+            "  of generation    {}: verify key {}, read hash {}",
+            kept.number, kept.verify_key, kept.read_hash
+        )?;
+    }
+    writeln!(out, "  last used        day {day_last_used} since 1970-01-01")?;
+    writeln!(out, "  entries          {entries} of {entry_bytes} bytes")?;
+    if let Some(bytes) = first_entry_bytes {
+        writeln!(out, "  first begins     {bytes}")?;
+    }
+    Ok(())
+}
+
+fn write_tokens(out: &mut impl Write, tokens: &TokensView) -> io::Result<()> {
+    let TokensView { keys, admitted, spent } = tokens;
+    if !keys.is_empty() {
+        writeln!(out, "\ntokens")?;
+    }
+    for key in keys {
+        writeln!(out, "  key              for a {}, of week {}: secret, not shown", key.purpose, key.week)?;
+    }
+    for one in admitted {
+        writeln!(out, "  given            {} for a {}, to {}", one.given, one.purpose, one.holder)?;
+    }
+    for token in spent {
+        writeln!(out, "  spent            {} under key {}", token.nonce_hash, token.key)?;
     }
     Ok(())
 }

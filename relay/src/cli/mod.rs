@@ -100,7 +100,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Suspend mailboxes and bundles by ids that people reported
+    /// Suspend mailboxes, bundles, blobs and channels by ids that people reported
     ///
     /// To clients a suspended thing is missing; nobody is told more. Nothing is deleted, and `unblock` gives it back. A running
     /// relay does it at once.

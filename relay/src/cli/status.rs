@@ -58,12 +58,16 @@ fn text(status: &Status) -> String {
 }
 
 fn counts(counts: &Counts) -> String {
-    let Counts { mailboxes, bundles, envelopes, blocked, bytes } = counts;
+    let Counts { mailboxes, bundles, envelopes, blobs, channels, entries, tokens_spent, blocked, bytes } = counts;
     format!(
-        "{}, {}, {}, {} blocked, {} in use",
+        "{}, {}, {}, {}, {} with {entries} {}, {} spent, {} blocked, {} in use",
         words::counted(*mailboxes, "mailbox"),
         words::counted(*bundles, "bundle"),
         words::counted(*envelopes, "envelope"),
+        words::counted(*blobs, "blob"),
+        words::counted(*channels, "channel"),
+        if *entries == 1 { "entry" } else { "entries" },
+        words::counted(*tokens_spent, "token"),
         words::counted(*blocked, "id"),
         words::bytes(*bytes)
     )

@@ -23,14 +23,15 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, ticket: HostTicket, i
     core.store(turn, op, core::Awaiting::Block(Awaiting { ticket, blocked }));
 }
 
-/// It is stored: suspended mailboxes have no reader any more.
+/// It is stored: suspended mailboxes and channels have no reader any more.
 pub(crate) fn stored(core: &mut Core, turn: &mut Turn<'_>, awaiting: Awaiting, outcome: Outcome) {
     let Awaiting { ticket, blocked } = awaiting;
     let Outcome::Blocked(reports) = outcome else { return turn.answer_host(ticket, HostAnswer::Failed) };
     for report in reports.iter().filter(|_| blocked) {
         match report.named {
             Named::Mailbox(mailbox) => core.detach(&mailbox),
-            Named::Bundle(_) | Named::Nothing => {}
+            Named::Channel(channel) => core.drop_readers(&channel),
+            Named::Bundle(_) | Named::Blob(_) | Named::Nothing => {}
         }
     }
     turn.answer_host(ticket, HostAnswer::Blocked(reports));
@@ -41,7 +42,10 @@ mod tests {
     use sotto_outer::{Answer, Command, Fetch, LeaseOutcome, Subscribed, Target};
 
     use super::*;
-    use crate::command::testing::{House, Owner, envelope_id};
+    use crate::command::{
+        blob_create::tests::{blob, writer},
+        testing::{House, Log, Owner, envelope_id},
+    };
 
     const DENIED: Answer = Answer::Denied;
 
@@ -119,6 +123,53 @@ mod tests {
         assert_eq!(house.ask(conn, bob.delete(&house, conn, Target::Bundle(bob.bundle_id()))), DENIED);
         house.block(&id, false);
         assert!(matches!(house.ask(conn, fetch), Answer::Bundle(bundle) if bundle.pair == Some(vec![1; 2_048])));
+    }
+
+    #[test]
+    fn a_blocked_channel_is_neither_written_nor_read_and_its_readers_hear_no_more() {
+        let (mut house, log) = (House::new(), Log::new(1));
+        let (alice, reading) = (house.greeted(), house.greeted());
+        house.ask(alice, Command::CreateChannel(log.create()));
+        house.ask(alice, log.append(&house, 0, 1));
+        house.ask(reading, log.subscribe(0, 0));
+        assert_eq!(house.entries(reading), [1]);
+        let id = [ReportedId::from(log.id())];
+        let HostAnswer::Blocked(reports) = house.block(&id, true) else { panic!("not blocked") };
+        assert!(matches!(reports[..], [report] if report.named == Named::Channel(log.id())));
+        let close = log.close(&house, alice);
+        for command in [
+            Command::CreateChannel(log.create()),
+            log.append(&house, 0, 2),
+            log.advance(&house, 0, 3),
+            Command::ReadChannel(log.read(0, 0, 10)),
+            log.subscribe(0, 1),
+            close,
+        ] {
+            assert_eq!(house.ask(alice, command), DENIED);
+        }
+        assert_eq!(house.ask(reading, log.subscribe(0, 1)), DENIED, "a confirmation too");
+        house.block(&id, false);
+        assert_eq!(house.ask(alice, log.append(&house, 0, 2)), Answer::Appended { seq: 2 });
+        assert!(house.entries(reading).is_empty(), "who read it before asks anew");
+        assert_eq!(house.ask(reading, log.subscribe(0, 1)), Answer::Done);
+        assert_eq!(house.entries(reading), [2]);
+    }
+
+    #[test]
+    fn a_blocked_blob_is_missing_and_comes_back() {
+        let mut house = House::new();
+        let conn = house.greeted();
+        let created = house.ask(conn, Command::BlobCreate(blob(1, 1)));
+        assert!(matches!(created, Answer::Blob(_)));
+        let id = [ReportedId::from(blob(1, 1).blob)];
+        let HostAnswer::Blocked(reports) = house.block(&id, true) else { panic!("not blocked") };
+        assert!(matches!(reports[..], [report] if report.named == Named::Blob(blob(1, 1).blob)));
+        for command in [Command::BlobCreate(blob(1, 1)), Command::BlobCommit(writer(1)), Command::BlobDelete(writer(1))]
+        {
+            assert_eq!(house.ask(conn, command), DENIED);
+        }
+        house.block(&id, false);
+        assert_eq!(house.ask(conn, Command::BlobCreate(blob(1, 1))), created);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::{collections::HashSet, str::FromStr};
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
-use sotto_outer::{BlobId, BundleId, ReceiveId, SendId};
+use sotto_outer::{BlobId, BundleId, ChannelId, ReceiveId, SendId};
 
 /// An id that somebody reported. It may name anything here, or nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,10 @@ pub enum Named {
     Mailbox(ReceiveId),
     /// A bundle.
     Bundle(BundleId),
+    /// A blob.
+    Blob(BlobId),
+    /// A channel.
+    Channel(ChannelId),
     /// Nothing yet.
     Nothing,
 }
@@ -121,6 +125,12 @@ impl From<BundleId> for ReportedId {
 
 impl From<BlobId> for ReportedId {
     fn from(id: BlobId) -> Self {
+        Self(*id.as_bytes())
+    }
+}
+
+impl From<ChannelId> for ReportedId {
+    fn from(id: ChannelId) -> Self {
         Self(*id.as_bytes())
     }
 }

@@ -9,9 +9,11 @@ use std::{
 
 use data_encoding::HEXLOWER;
 use serde_json::Value;
-use sotto_outer::{Answer, EnvelopeId};
+use sotto_outer::{Answer, Command, EnvelopeId};
 
 use crate::{
+    blobs_client::Blob,
+    channels::Log,
     client::{Client, Owner},
     relay::{self, RelayProcess},
 };
@@ -88,6 +90,47 @@ async fn block_and_unblock_work_on_a_running_relay_and_on_a_still_one() {
     let mut reader = Client::connect(relay.address).await.unwrap();
     reader.read(&bob).await.unwrap();
     assert_eq!(reader.deliver().await.unwrap().id, EnvelopeId::from(FIRST), "what waited is there again");
+}
+
+#[tokio::test]
+async fn channels_and_blobs_are_counted_shown_and_blocked() {
+    let dir = tempfile::tempdir().unwrap();
+    relay::init(dir.path());
+    let relay = RelayProcess::start(dir.path());
+    let (log, blob) = (Log::new(3), Blob { name: 7, bytes: 5_000_000 });
+    let mut alice = Client::connect(relay.address).await.unwrap();
+    assert_eq!(alice.ask(log.create()).await.unwrap(), Answer::Done);
+    let append = log.append(&alice, 0, [9; 16].into());
+    assert_eq!(alice.ask(append.clone()).await.unwrap(), Answer::Appended { seq: 1 });
+    let create = Command::BlobCreate(blob.create());
+    assert!(matches!(alice.ask(create.clone()).await.unwrap(), Answer::Blob(_)));
+
+    let stored = json(&asked("status", dir.path(), &["--json"]))["stored"].clone();
+    assert_eq!((&stored["channels"], &stored["entries"], &stored["blobs"]), (&1.into(), &1.into(), &1.into()));
+    let seen = json(&asked("inspect", dir.path(), &["--json"]));
+    let (channel_id, blob_id) = (hex(log.id().as_bytes()), hex(blob.create().blob.as_bytes()));
+    assert_eq!(seen["channels"][0]["id"], *channel_id);
+    assert_eq!(
+        (&seen["channels"][0]["generations"][0]["number"], &seen["channels"][0]["entries"]),
+        (&0.into(), &1.into())
+    );
+    assert_eq!(seen["channels"][0]["first_entry_bytes"], *"09".repeat(32));
+    assert_eq!((&seen["blobs"][0]["id"], &seen["blobs"][0]["bytes"]), (&Value::from(&*blob_id), &5_000_000.into()));
+    assert_eq!(seen["tokens"]["spent"], Value::Array(vec![]));
+    let text = asked("inspect", dir.path(), &[]);
+    let text = String::from_utf8_lossy(&text.stdout);
+    assert!(text.contains(&channel_id) && text.contains(&blob_id), "{text}");
+
+    let ids = [&*channel_id, &*blob_id, "--json"];
+    let blocked = json(&asked("block", dir.path(), &ids));
+    let report = |names: &str| serde_json::json!({ "names": names, "is_new": true });
+    assert_eq!(blocked, Value::Array(vec![report("channel"), report("blob")]));
+    for command in [append.clone(), create.clone()] {
+        assert_eq!(alice.ask(command).await.unwrap(), Answer::Denied);
+    }
+    json(&asked("unblock", dir.path(), &ids));
+    assert_eq!(alice.ask(append).await.unwrap(), Answer::Appended { seq: 1 }, "it is there again");
+    assert!(matches!(alice.ask(create).await.unwrap(), Answer::Blob(_)));
 }
 
 #[test]

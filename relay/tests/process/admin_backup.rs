@@ -70,6 +70,32 @@ async fn a_relay_restored_from_a_backup_goes_on_and_clients_make_what_is_missing
     alice.read(&after).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_restored_relay_is_the_same_one_and_what_it_minted_admits() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new, file) = (dir.path().join("old"), dir.path().join("new"), dir.path().join("backup.tar"));
+    relay::init(&old);
+    assert!(relay::command("mint", &old).output().unwrap().status.success());
+    let mut relay = RelayProcess::start(&old);
+    let identity = Client::connect(relay.address).await.unwrap().relay;
+    relay.terminate();
+    // What must not come along: keys of two hops, and what public authorities know this machine by.
+    fs::write(old.join("forward.keys"), [0; 36]).unwrap();
+    fs::create_dir(old.join("acme")).unwrap();
+
+    words(&relay::command("backup", &old).arg(&file).output().unwrap());
+    words(&run(&["restore".as_ref(), &file, "--data".as_ref(), &new]));
+    for key in ["identity.key", "mint.key"] {
+        assert_eq!(fs::read(new.join(key)).unwrap(), fs::read(old.join(key)).unwrap(), "{key}");
+        assert_eq!(fs::metadata(new.join(key)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    for left_out in ["forward.keys", "acme"] {
+        assert!(!new.join(left_out).exists(), "{left_out}");
+    }
+    let relay = RelayProcess::start(&new);
+    assert_eq!(Client::connect(relay.address).await.unwrap().relay, identity, "what addresses pin");
+}
+
 #[test]
 fn a_damaged_backup_is_not_restored() {
     let dir = tempfile::tempdir().unwrap();

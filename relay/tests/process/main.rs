@@ -7,6 +7,7 @@ mod blobs;
 mod blobs_client;
 mod blobs_s3;
 mod browser;
+mod channels;
 mod client;
 mod durability;
 mod faults;

@@ -274,6 +274,14 @@ impl Core {
         }
     }
 
+    /// Whoever reads a generation of this channel reads it no longer.
+    pub(crate) fn drop_readers(&mut self, channel: &ChannelId) {
+        let logs = self.channels.audiences.range((*channel, 0)..=(*channel, u32::MAX)).map(|(log, _)| *log);
+        for log in logs.collect::<Vec<_>>() {
+            self.drop_audience(log);
+        }
+    }
+
     fn drop_audience(&mut self, log: Log) {
         let Some(audience) = self.channels.audiences.get(&log) else { return };
         for conn in audience.listeners.keys().copied().collect::<Vec<_>>() {

@@ -33,9 +33,19 @@ impl Batch<'_> {
         if let Some(row) = mailbox.bind(bytes).fetch_optional(&mut *self.connection).await? {
             return Ok(Named::Mailbox(array(&row, 0)?.into()));
         }
-        let bundle = sqlx::query("SELECT count(*) FROM bundle WHERE id = ?").bind(bytes);
-        let is_bundle = bundle.fetch_one(&mut *self.connection).await?.try_get::<i64, _>(0)? > 0;
-        Ok(if is_bundle { Named::Bundle((*id.as_bytes()).into()) } else { Named::Nothing })
+        let others = sqlx::query(
+            "SELECT EXISTS (SELECT 1 FROM bundle WHERE id = ?1), EXISTS (SELECT 1 FROM blob WHERE id = ?1),
+                    EXISTS (SELECT 1 FROM channel WHERE id = ?1)",
+        );
+        let row = others.bind(bytes).fetch_one(&mut *self.connection).await?;
+        let is = |column| row.try_get::<bool, _>(column);
+        let id = *id.as_bytes();
+        Ok(match (is(0)?, is(1)?, is(2)?) {
+            (true, ..) => Named::Bundle(id.into()),
+            (_, true, _) => Named::Blob(id.into()),
+            (.., true) => Named::Channel(id.into()),
+            (false, false, false) => Named::Nothing,
+        })
     }
 
     async fn store_blocked(&mut self, id: ReportedId, blocked: bool, day: Day) -> Result<()> {

@@ -13,6 +13,11 @@ pub(crate) struct Counts {
     pub(crate) mailboxes: u64,
     pub(crate) bundles: u64,
     pub(crate) envelopes: u64,
+    pub(crate) blobs: u64,
+    pub(crate) channels: u64,
+    pub(crate) entries: u64,
+    /// Tokens spent, as long as that is remembered.
+    pub(crate) tokens_spent: u64,
     pub(crate) blocked: u64,
     /// Of the file, without free pages.
     pub(crate) bytes: u64,
@@ -27,7 +32,8 @@ impl Counts {
         let mut connection = view::open(path, running).await?;
         let row = sqlx::query(
             "SELECT (SELECT count(*) FROM mailbox), (SELECT count(*) FROM bundle), (SELECT count(*) FROM envelope),
-                    (SELECT count(*) FROM blocked),
+                    (SELECT count(*) FROM blob), (SELECT count(*) FROM channel), (SELECT count(*) FROM entry),
+                    (SELECT count(*) FROM spent), (SELECT count(*) FROM blocked),
                     (SELECT (page_count - freelist_count) * page_size
                      FROM pragma_page_count, pragma_freelist_count, pragma_page_size)",
         );
@@ -37,8 +43,12 @@ impl Counts {
             mailboxes: count(0)?,
             bundles: count(1)?,
             envelopes: count(2)?,
-            blocked: count(3)?,
-            bytes: count(4)?,
+            blobs: count(3)?,
+            channels: count(4)?,
+            entries: count(5)?,
+            tokens_spent: count(6)?,
+            blocked: count(7)?,
+            bytes: count(8)?,
         };
         connection.close().await?;
         Ok(counts)

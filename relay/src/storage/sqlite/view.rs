@@ -1,11 +1,20 @@
 //! Reads everything the relay knows, beside a running relay or a stopped one. Writes nothing.
 
+mod blobs;
+mod channels;
+mod tokens;
+
 use std::{os::unix::ffi::OsStrExt, path::Path};
 
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions, sqlite::SqliteRow};
 
+pub use self::{
+    blobs::BlobView,
+    channels::{ChannelView, GenerationView},
+    tokens::{AdmittedView, SpentView, TokenKeyView, TokensView},
+};
 use super::{DatabaseError, MIGRATIONS};
 
 /// Bytes of a payload that are shown.
@@ -18,6 +27,14 @@ pub struct View {
     pub mailboxes: Vec<MailboxView>,
     /// All bundles.
     pub bundles: Vec<BundleView>,
+    /// All blobs.
+    pub blobs: Vec<BlobView>,
+    /// Deleted blobs whose objects are still to be removed.
+    pub blobs_gone: usize,
+    /// All channels.
+    pub channels: Vec<ChannelView>,
+    /// What is kept of tokens.
+    pub tokens: TokensView,
     /// Ids that the host has suspended.
     pub blocked: Vec<BlockedView>,
     /// Ids of envelopes acknowledged within the last ten minutes.
@@ -27,7 +44,7 @@ pub struct View {
 /// A suspended id, in hexadecimal.
 #[derive(Clone, Debug, Serialize)]
 pub struct BlockedView {
-    /// A mailbox's, a bundle's, or nothing's.
+    /// A mailbox's, a bundle's, a blob's, a channel's, or nothing's.
     pub id: String,
     /// When: days since 1970-01-01.
     pub day: u32,
@@ -132,6 +149,10 @@ impl View {
         Ok(Self {
             mailboxes: mailboxes.iter().map(mailbox).collect::<Result<_, _>>()?,
             bundles: bundles.iter().map(bundle).collect::<Result<_, _>>()?,
+            blobs: blobs::read(&mut transaction).await?,
+            blobs_gone: blobs::gone(&mut transaction).await?,
+            channels: channels::read(&mut transaction).await?,
+            tokens: tokens::read(&mut transaction).await?,
             blocked,
             acknowledged_ids: usize::try_from(acknowledged).unwrap_or(0),
         })
@@ -224,4 +245,8 @@ fn hex(row: &SqliteRow, column: usize) -> Result<String, sqlx::Error> {
 
 fn size(row: &SqliteRow, column: usize) -> Result<usize, sqlx::Error> {
     row.try_get(column).map(|size: i64| usize::try_from(size).unwrap_or(0))
+}
+
+fn number(row: &SqliteRow, column: usize) -> Result<u64, sqlx::Error> {
+    row.try_get(column).map(|number: i64| u64::try_from(number).unwrap_or(0))
 }
