@@ -57,6 +57,7 @@ pub(crate) fn state(outcome: Outcome) -> Answer {
     match outcome {
         Outcome::Blob(BlobOutcome::State(state)) => Answer::Blob(state),
         Outcome::Denied => Answer::Denied,
+        Outcome::Spent => Answer::Refused { reason: RefusedReason::Token },
         Outcome::Full => Answer::Full { retry_after_secs: FULL_RETRY_SECS },
         Outcome::Failed => BUSY,
         other => mismatch(&other),

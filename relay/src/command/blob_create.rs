@@ -1,7 +1,7 @@
 //! `blob create`: makes a blob that is still empty. The same content again gets the present state, which is how an upload
 //! that broke goes on.
 
-use sotto_outer::{Answer, BlobCreate, RefusedReason};
+use sotto_outer::{Answer, BlobCreate, ReceiveId, RefusedReason, TokenPurpose, work::Purpose};
 
 use super::blob;
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, create: BlobCreate) {
-    let BlobCreate { blob, bytes, write_hash, read_hash, token: _, proof: _ } = create;
+    let BlobCreate { blob, bytes, write_hash, read_hash, token, proof } = create;
     let Some(quota) = core.config.blobs else { return turn.refuse(asker, RefusedReason::Unavailable) };
     if bytes == 0 || bytes > quota.blob_bytes_max {
         return turn.refuse(asker, RefusedReason::Limit);
@@ -24,10 +24,15 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, create:
     if !blob::let_in(core, turn, asker) {
         return;
     }
+    let purpose = Purpose::Create(ReceiveId::from(*blob.as_bytes()));
+    if let Some(bits) = core.owed(turn.now, asker.conn, &purpose, proof.as_ref()) {
+        return turn.answer(asker, Answer::Work { bits });
+    }
     let mut object = [0; 16];
     turn.rng.fill_bytes(&mut object);
     let new = NewBlob { blob, object: ObjectKey(object), bytes, write_hash, read_hash, now: turn.now, quota };
-    core.store(turn, Op::Blob(BlobOp::Create(new)), Awaiting::BlobState(asker));
+    let make = |spend| Op::Blob(BlobOp::Create(new, spend));
+    core.store_for_token(turn, asker, (TokenPurpose::Blob, token), make, Awaiting::BlobState(asker));
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `create` of a channel: ids and keys are the client's choice; the same content again is `done` again.
 
-use sotto_outer::{Answer, CreateChannel, ReceiveId, work::Purpose};
+use sotto_outer::{Answer, CreateChannel, ReceiveId, TokenPurpose, work::Purpose};
 
 use crate::{
     core::{Asker, Awaiting, Core, Turn, Work},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, create: CreateChannel) {
-    let CreateChannel { channel, owner, verify_key, read_hash, token: _, proof } = create;
+    let CreateChannel { channel, owner, verify_key, read_hash, token, proof } = create;
     if let Err(retry_after_secs) = let_in(core, turn, asker) {
         return turn.answer(asker, Answer::Busy { retry_after_secs });
     }
@@ -21,7 +21,8 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, create:
     }
     let keys = GenerationKeys { verify_key, read_hash };
     let new = NewChannel { channel, owner, keys, day: turn.now.day() };
-    core.store(turn, Op::Channel(ChannelOp::Create(new)), Awaiting::Done(asker));
+    let make = |spend| Op::Channel(ChannelOp::Create(new, spend));
+    core.store_for_token(turn, asker, (TokenPurpose::Channel, token), make, Awaiting::Done(asker));
 }
 
 fn let_in(core: &mut Core, turn: &mut Turn<'_>, asker: Asker) -> Result<(), u32> {

@@ -105,13 +105,19 @@ pub(crate) fn signed(turn: &mut Turn<'_>, asker: Asker, signed: Option<Vec<Blind
 mod tests {
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
-    use sotto_outer::{Command, Create, InfoAnswer, Proof, ShownToken, Terms, TokenKeyId, TokenPurpose, VERSION};
+    use sotto_outer::{
+        BlobCreate, Command, Create, CreateChannel, InfoAnswer, Proof, ShownToken, Terms, TokenKeyId, TokenPurpose,
+        VERSION,
+    };
 
     use super::*;
     use crate::{
         Identity, Timestamp,
         access::{Mint, tokens::tests::blind},
-        command::testing::{House, Owner, proof},
+        command::{
+            blob_create::tests::blob,
+            testing::{House, Log, Owner, proof},
+        },
         core::{Config, Conn, Input, Rate, Toll},
     };
 
@@ -183,6 +189,32 @@ mod tests {
         assert_eq!(house.ask(conn, create(&bob, Some(forged.into()))), REFUSED, "another nonce than was signed");
         let missing = bob.delete(&house, conn, sotto_outer::Target::Mailbox(bob.receive_id()));
         assert_eq!(house.ask(conn, missing), Answer::Denied, "nothing was made for it");
+    }
+
+    #[test]
+    fn a_token_makes_one_blob_and_another_one_channel() {
+        let (mut house, conn) = setting(AdmissionKind::Minted, Toll::NONE);
+        let credential = mint().mint(&[1; 16], 5, NOW.plus_secs(60));
+        let for_blobs = token(&mut house, conn, TokenPurpose::Blob, &credential, 1);
+        let for_channels = token(&mut house, conn, TokenPurpose::Channel, &credential, 2);
+        let create_blob = |name, token: Option<ShownToken>| {
+            Command::BlobCreate(BlobCreate { token: token.map(Box::new), ..blob(name, 1) })
+        };
+        let create_channel = |seed, token: Option<ShownToken>| {
+            Command::CreateChannel(CreateChannel { token: token.map(Box::new), ..Log::new(seed).create() })
+        };
+        for wrong in [None, Some(for_channels)] {
+            assert_eq!(house.ask(conn, create_blob(1, wrong)), REFUSED);
+        }
+        for wrong in [None, Some(for_blobs)] {
+            assert_eq!(house.ask(conn, create_channel(1, wrong)), REFUSED);
+        }
+        for _ in 0..2 {
+            assert!(matches!(house.ask(conn, create_blob(1, Some(for_blobs))), Answer::Blob(_)), "and the same again");
+            assert_eq!(house.ask(conn, create_channel(1, Some(for_channels))), Answer::Done);
+        }
+        assert_eq!(house.ask(conn, create_blob(2, Some(for_blobs))), REFUSED, "spent");
+        assert_eq!(house.ask(conn, create_channel(2, Some(for_channels))), REFUSED, "spent");
     }
 
     #[test]

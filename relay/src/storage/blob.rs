@@ -16,6 +16,7 @@ use sotto_outer::{
     limits::{BLOB_BYTES_MAX, BLOB_UPLOAD_SECS},
 };
 
+use super::Spend;
 use crate::{access, time::Timestamp};
 
 /// Rows that one operation on many removes or gives at most.
@@ -40,8 +41,9 @@ pub struct BlobQuota {
 /// One thing to do to blobs' rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlobOp {
-    /// Make one. [`BlobOutcome::State`], also where the same one exists; `Denied` or `Full`.
-    Create(NewBlob),
+    /// Make one. [`BlobOutcome::State`], also where the same one exists; `Denied` or `Full`. With a token that was spent before,
+    /// [`super::Outcome::Spent`]; a blob that exists costs none.
+    Create(NewBlob, Option<Spend>),
     /// May parts of it be put? [`BlobOutcome::Writable`] or `Denied`.
     Write {
         /// Which blob.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sotto_outer::{ChannelId, EntryId, OwnerKey, ReadHash, VerifyKey, limits};
 
-use super::Outcome;
+use super::{Outcome, Spend};
 use crate::{
     access,
     time::{Day, Timestamp},
@@ -15,8 +15,9 @@ pub const ENTRY_COST_BYTES: usize = 48;
 /// One thing to do to channels.
 #[derive(Clone, Debug)]
 pub enum ChannelOp {
-    /// Make a channel with generation 0. `Done`, also where the same one exists; else `Denied`.
-    Create(NewChannel),
+    /// Make a channel with generation 0. `Done`, also where the same one exists; else `Denied`. With a token that was spent
+    /// before, [`Outcome::Spent`]; a channel that exists costs none.
+    Create(NewChannel, Option<Spend>),
     /// What is known of a channel and of one generation of it. [`ChannelOutcome::Found`].
     Find {
         /// Which channel.
@@ -69,7 +70,7 @@ impl ChannelOp {
     /// The channel that it is about.
     pub(super) const fn channel(&self) -> Option<ChannelId> {
         match self {
-            Self::Create(NewChannel { channel, .. })
+            Self::Create(NewChannel { channel, .. }, _)
             | Self::Find { channel, .. }
             | Self::Append(NewEntry { channel, .. })
             | Self::Admit { reader: Reader { channel, .. }, .. }
@@ -87,7 +88,7 @@ impl ChannelOp {
                 access::read_hash_matches(None, &reader.shown);
                 Outcome::Denied
             }
-            Self::Create(_) | Self::Append(_) | Self::Close { .. } | Self::Expire { .. } => Outcome::Denied,
+            Self::Create(..) | Self::Append(_) | Self::Close { .. } | Self::Expire { .. } => Outcome::Denied,
         }
     }
 }

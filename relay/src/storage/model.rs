@@ -136,7 +136,10 @@ impl Draw {
         let channel = ChannelId::from(self.fill());
         let owner = OwnerKey::from([if self.below(8) == 0 { 77 } else { channel.as_bytes()[0] }; 32]);
         match self.below(32) {
-            0..=3 => ChannelOp::Create(NewChannel { channel, owner, keys: self.keys(0), day: self.day() }),
+            0..=3 => {
+                let new = NewChannel { channel, owner, keys: self.keys(0), day: self.day() };
+                ChannelOp::Create(new, self.spend())
+            }
             4..=5 => ChannelOp::Find { channel, generation: self.generation() },
             6..=19 => {
                 let generation = self.generation();
@@ -174,7 +177,7 @@ impl Draw {
         match self.below(12) {
             0..=2 => {
                 self.objects += 1;
-                BlobOp::Create(NewBlob {
+                let new = NewBlob {
                     blob,
                     object: object(self.objects),
                     bytes: if self.below(8) == 0 { 5_000_000 } else { u64::from(name[0]) * 1_000_000 + 1 },
@@ -182,7 +185,8 @@ impl Draw {
                     read_hash: [name[0]; 32].into(),
                     now,
                     quota: BlobQuota { blob_bytes_max: 10_000_000, bytes_max: 12_000_000 },
-                })
+                };
+                BlobOp::Create(new, self.spend())
             }
             3..=5 => {
                 let object = object(self.objects.saturating_sub(self.below(8)));

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use sotto_outer::{BlobId, blob};
 
+use super::tokens::Tokens;
 use crate::{
     storage::{
-        Outcome,
+        Outcome, Spend,
         blob::{BLOB_ROWS_MAX, BlobOp, BlobOutcome, BlobRow, NewBlob, ObjectKey, Right, open, quota_bytes},
         blocked::Blocked,
     },
@@ -21,10 +22,10 @@ pub(super) struct Blobs {
 }
 
 impl Blobs {
-    pub(super) fn apply(&mut self, op: &BlobOp, blocked: &Blocked) -> Outcome {
+    pub(super) fn apply(&mut self, op: &BlobOp, blocked: &Blocked, tokens: &mut Tokens) -> Outcome {
         match op {
-            BlobOp::Create(new) if blocked.hides([new.blob]) => Outcome::Denied,
-            BlobOp::Create(new) => self.create(new),
+            BlobOp::Create(new, _) if blocked.hides([new.blob]) => Outcome::Denied,
+            BlobOp::Create(new, spend) => self.create(new, spend.as_ref(), tokens),
             BlobOp::Write { blob, shown, now } => match open(self.row(blob, blocked), shown, Right::Write, *now) {
                 Some(BlobRow { object, bytes, state, .. }) => {
                     Outcome::Blob(BlobOutcome::Writable { object, bytes, state })
@@ -70,12 +71,17 @@ impl Blobs {
         }
     }
 
+    /// Whether there is one of this name, suspended or not.
+    pub(super) fn holds(&self, id: &BlobId) -> bool {
+        self.rows.contains_key(id)
+    }
+
     /// The row of a blob that is not suspended.
     fn row(&self, id: &BlobId, blocked: &Blocked) -> Option<BlobRow> {
         self.rows.get(id).filter(|_| !blocked.hides([*id])).cloned()
     }
 
-    fn create(&mut self, new: &NewBlob) -> Outcome {
+    fn create(&mut self, new: &NewBlob, spend: Option<&Spend>, tokens: &mut Tokens) -> Outcome {
         match self.rows.get(&new.blob) {
             Some(held) if held.expires_at <= new.now => self.delete(&new.blob),
             Some(held) if held.is_made_by(new) => return Outcome::Blob(BlobOutcome::State(held.state.clone())),
@@ -84,6 +90,9 @@ impl Blobs {
         }
         if !new.quota.has_room(self.used_bytes(), new.bytes) {
             return Outcome::Full;
+        }
+        if !tokens.buys(spend) {
+            return Outcome::Spent;
         }
         let row = new.row();
         let state = row.state.clone();

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use sotto_outer::{ChannelId, EntryId, OwnerKey};
 
+use super::tokens::Tokens;
 use crate::{
     access,
     storage::{
-        EXPIRE_ROWS_MAX, Outcome,
+        EXPIRE_ROWS_MAX, Outcome, Spend,
         blocked::Blocked,
         channel::{
             ChannelOp, ChannelOutcome, ENTRY_COST_BYTES, Found, GenerationKeys, NewChannel, NewEntry, Reader,
@@ -48,12 +49,12 @@ struct Stored {
 }
 
 impl Channels {
-    pub(super) fn apply(&mut self, op: &ChannelOp, blocked: &Blocked) -> Outcome {
+    pub(super) fn apply(&mut self, op: &ChannelOp, blocked: &Blocked, tokens: &mut Tokens) -> Outcome {
         if op.channel().is_some_and(|channel| blocked.hides([*channel.as_bytes()])) {
             return op.as_missing();
         }
         match op {
-            ChannelOp::Create(new) => self.create(new),
+            ChannelOp::Create(new, spend) => self.create(new, spend.as_ref(), tokens),
             ChannelOp::Find { channel, generation } => Outcome::Channel(self.find(channel, *generation)),
             ChannelOp::Append(new) => self.append(new),
             ChannelOp::Admit { reader, after, day } => match self.admit(reader) {
@@ -76,10 +77,18 @@ impl Channels {
         self.0.values().flat_map(|channel| channel.entries.values()).map(|stored| &stored.entry[..])
     }
 
-    fn create(&mut self, new: &NewChannel) -> Outcome {
+    /// Whether there is one of this name, suspended or not.
+    pub(super) fn holds(&self, id: &ChannelId) -> bool {
+        self.0.contains_key(id)
+    }
+
+    fn create(&mut self, new: &NewChannel, spend: Option<&Spend>, tokens: &mut Tokens) -> Outcome {
         if let Some(held) = self.0.get(&new.channel) {
             let same_keys = held.generations.get(&0).is_some_and(|first| first.keys == new.keys);
             return if held.owner == new.owner && same_keys { Outcome::Done } else { Outcome::Denied };
+        }
+        if !tokens.buys(spend) {
+            return Outcome::Spent;
         }
         let channel = Channel {
             owner: new.owner,

@@ -10,7 +10,9 @@ mod tokens;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use sotto_outer::{Bundle, BundleId, CapabilityHash, EnvelopeId, Lease, LeaseOutcome, OwnerKey, ReceiveId, SendId};
+use sotto_outer::{
+    BlobId, Bundle, BundleId, CapabilityHash, ChannelId, EnvelopeId, Lease, LeaseOutcome, OwnerKey, ReceiveId, SendId,
+};
 
 use self::blobs::Blobs;
 use super::{
@@ -148,9 +150,9 @@ impl State {
             Op::Block { ids, blocked, day: _ } => {
                 Outcome::Blocked(ids.iter().map(|id| self.block(*id, *blocked)).collect())
             }
-            Op::Channel(op) => self.channels.apply(op, &self.blocked),
+            Op::Channel(op) => self.channels.apply(op, &self.blocked, &mut self.tokens),
             Op::Expire { now, lapsed_before } => self.expire(*now, *lapsed_before),
-            Op::Blob(op) => self.blobs.apply(op, &self.blocked),
+            Op::Blob(op) => self.blobs.apply(op, &self.blocked, &mut self.tokens),
         }
     }
 
@@ -159,11 +161,8 @@ impl State {
         match (self.mailboxes.get(&new.receive_id), by_send_id) {
             _ if self.blocked.hides_mailbox(new.receive_id, new.send_id) => Outcome::Denied,
             (Some(held), _) if held.made.same_as(new) => Outcome::Done,
-            (None, None) if spend.is_some_and(|spend| self.is_spent(spend)) => Outcome::Spent,
+            (None, None) if !self.tokens.buys(spend) => Outcome::Spent,
             (None, None) => {
-                if let Some(spend) = spend {
-                    self.spend(spend);
-                }
                 let mailbox = Mailbox {
                     made: new.clone(),
                     lease: None,
@@ -289,11 +288,14 @@ impl State {
     fn block(&mut self, id: ReportedId, blocked: bool) -> Report {
         let (receive_id, send_id) = (ReceiveId::from(*id.as_bytes()), SendId::from(*id.as_bytes()));
         let bundle = BundleId::from(*id.as_bytes());
+        let (blob, channel) = (BlobId::from(*id.as_bytes()), ChannelId::from(*id.as_bytes()));
         let mailbox =
             self.mailboxes.get_key_value(&receive_id).map(|(id, _)| id).or_else(|| self.send_ids.get(&send_id));
         let named = match mailbox {
             Some(mailbox) => Named::Mailbox(*mailbox),
             None if self.bundles.contains_key(&bundle) => Named::Bundle(bundle),
+            None if self.blobs.holds(&blob) => Named::Blob(blob),
+            None if self.channels.holds(&channel) => Named::Channel(channel),
             None => Named::Nothing,
         };
         Report { named, is_new: self.blocked.set(id, blocked) }

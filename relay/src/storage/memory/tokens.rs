@@ -16,6 +16,18 @@ pub(super) struct Tokens {
     spent: std::collections::BTreeMap<(TokenKeyId, [u8; 32]), Timestamp>,
 }
 
+impl Tokens {
+    /// Spends a token, where one is asked for. False where it was spent before.
+    pub(super) fn buys(&mut self, spend: Option<&Spend>) -> bool {
+        let Some(spend) = spend else { return true };
+        let is_new = !self.spent.contains_key(&(spend.key, spend.nonce_hash));
+        if is_new {
+            self.spent.insert((spend.key, spend.nonce_hash), spend.forget_at);
+        }
+        is_new
+    }
+}
+
 impl State {
     pub(super) fn token(&mut self, op: &TokenOp) -> Outcome {
         let tokens = &mut self.tokens;
@@ -41,15 +53,6 @@ impl State {
                 Outcome::Done
             }
         }
-    }
-
-    /// Whether this token was spent before.
-    pub(super) fn is_spent(&self, spend: &Spend) -> bool {
-        self.tokens.spent.contains_key(&(spend.key, spend.nonce_hash))
-    }
-
-    pub(super) fn spend(&mut self, spend: &Spend) {
-        self.tokens.spent.insert((spend.key, spend.nonce_hash), spend.forget_at);
     }
 
     pub(super) fn forget_tokens(&mut self, now: Timestamp) {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     storage::{
-        Outcome,
+        Outcome, Spend,
         blob::{BLOB_ROWS_MAX, BlobOp, BlobOutcome, BlobRow, NewBlob, ObjectKey, Right, open, quota_bytes},
     },
     time::Timestamp,
@@ -26,7 +26,7 @@ const COLUMNS_BY_OBJECT: &str =
 impl Batch<'_> {
     pub(super) async fn blob(&mut self, op: &BlobOp) -> Result<Outcome> {
         match op {
-            BlobOp::Create(new) => self.create_blob(new).await,
+            BlobOp::Create(new, spend) => self.create_blob(new, spend.as_ref()).await,
             BlobOp::Write { blob, shown, now } => {
                 let row = open(self.blob_row(blob).await?, shown, Right::Write, *now);
                 let writable =
@@ -73,7 +73,7 @@ impl Batch<'_> {
         select.fetch_optional(&mut *self.connection).await?.map(|row| blob_row(&row)).transpose()
     }
 
-    async fn create_blob(&mut self, new: &NewBlob) -> Result<Outcome> {
+    async fn create_blob(&mut self, new: &NewBlob, spend: Option<&Spend>) -> Result<Outcome> {
         match self.any_blob_row(&new.blob).await? {
             _ if self.memory.blocked.hides([new.blob]) => return Ok(Outcome::Denied),
             // One that has ended and is not swept yet gives way.
@@ -85,6 +85,9 @@ impl Batch<'_> {
         let used = self.used_bytes().await?;
         if !new.quota.has_room(used, new.bytes) {
             return Ok(Outcome::Full);
+        }
+        if !self.buys(spend).await? {
+            return Ok(Outcome::Spent);
         }
         self.begin().await?;
         let row = new.row();

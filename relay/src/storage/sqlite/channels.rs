@@ -15,7 +15,7 @@ use super::{
 use crate::{
     access,
     storage::{
-        EXPIRE_ROWS_MAX, Op, Outcome,
+        EXPIRE_ROWS_MAX, Op, Outcome, Spend,
         channel::{
             ChannelOp, ChannelOutcome, ENTRY_COST_BYTES, Found, GenerationKeys, NewChannel, NewEntry, Reader,
             StoredEntry,
@@ -118,7 +118,7 @@ impl Batch<'_> {
             return Ok(op.as_missing());
         }
         match op {
-            ChannelOp::Create(new) => self.create_channel(new).await,
+            ChannelOp::Create(new, spend) => self.create_channel(new, spend.as_ref()).await,
             ChannelOp::Find { channel, generation } => Ok(Outcome::Channel(self.find(channel, *generation))),
             ChannelOp::Append(new) => self.append(new).await,
             ChannelOp::Admit { reader, after, day } => Ok(self.admit_reader(reader, *after, *day)),
@@ -202,11 +202,14 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn create_channel(&mut self, new: &NewChannel) -> Result<Outcome> {
+    async fn create_channel(&mut self, new: &NewChannel, spend: Option<&Spend>) -> Result<Outcome> {
         let NewChannel { channel: id, owner, keys, day } = new;
         if let Some(held) = self.memory.channels.used(id) {
             let same_keys = held.generations.get(&0).is_some_and(|first| first.keys == *keys);
             return Ok(if held.owner == *owner && same_keys { Outcome::Done } else { Outcome::Denied });
+        }
+        if !self.buys(spend).await? {
+            return Ok(Outcome::Spent);
         }
         self.begin().await?;
         let insert = sqlx::query(

@@ -30,11 +30,8 @@ impl Batch<'_> {
         if self.memory.blocked.hides_mailbox(new.receive_id, new.send_id) {
             return Ok(Outcome::Denied);
         }
-        if let Some(spend) = spend {
-            if self.is_spent(spend).await? {
-                return Ok(Outcome::Spent);
-            }
-            self.spend(spend).await?;
+        if !self.buys(spend).await? {
+            return Ok(Outcome::Spent);
         }
         self.begin().await?;
         let insert = sqlx::query(

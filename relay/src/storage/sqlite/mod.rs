@@ -211,7 +211,7 @@ impl Storage for SqliteStorage {
 const fn stores_more(op: &Op) -> bool {
     match op {
         Op::Create(..) | Op::Send(_) | Op::Publish(_) | Op::Token(TokenOp::KeepKey(_) | TokenOp::Count { .. }) => true,
-        Op::Channel(op) => matches!(op, ChannelOp::Create(_) | ChannelOp::Append(_)),
+        Op::Channel(op) => matches!(op, ChannelOp::Create(..) | ChannelOp::Append(_)),
         Op::Admit { .. }
         | Op::Token(TokenOp::Keys { .. })
         | Op::Owners(_)
@@ -225,7 +225,7 @@ const fn stores_more(op: &Op) -> bool {
         // A few bytes by the host's own hand, who may be after whoever fills the disk.
         | Op::Block { .. }
         | Op::Expire { .. } => false,
-        Op::Blob(op) => matches!(op, BlobOp::Create(_) | BlobOp::PartStored { .. } | BlobOp::Commit { .. }),
+        Op::Blob(op) => matches!(op, BlobOp::Create(..) | BlobOp::PartStored { .. } | BlobOp::Commit { .. }),
     }
 }
 

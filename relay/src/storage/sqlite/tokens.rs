@@ -70,15 +70,24 @@ impl Batch<'_> {
         Ok(Outcome::Done)
     }
 
-    /// Whether this token was spent before.
-    pub(super) async fn is_spent(&mut self, spend: &Spend) -> Result<bool> {
+    /// Spends a token with this batch, where one is asked for. False where it was spent before.
+    pub(super) async fn buys(&mut self, spend: Option<&Spend>) -> Result<bool> {
+        let Some(spend) = spend else { return Ok(true) };
+        let is_new = !self.is_spent(spend).await?;
+        if is_new {
+            self.spend(spend).await?;
+        }
+        Ok(is_new)
+    }
+
+    async fn is_spent(&mut self, spend: &Spend) -> Result<bool> {
         let select = sqlx::query_scalar("SELECT 1 FROM spent WHERE key = ? AND nonce = ?");
         let select = select.bind(&spend.key.as_bytes()[..]).bind(&spend.nonce_hash[..]);
         let found: Option<i64> = select.fetch_optional(&mut *self.connection).await?;
         Ok(found.is_some())
     }
 
-    pub(super) async fn spend(&mut self, spend: &Spend) -> Result<()> {
+    async fn spend(&mut self, spend: &Spend) -> Result<()> {
         self.begin().await?;
         let insert = sqlx::query("INSERT INTO spent (key, nonce, forget_at) VALUES (?, ?, ?)");
         let insert = insert.bind(&spend.key.as_bytes()[..]).bind(&spend.nonce_hash[..]).bind(millis(spend.forget_at));
