@@ -10,6 +10,7 @@ use sotto_engine::{
     ContactState, Intent, Outcome, Rows, Table, record::Known, record::OwnBundle, record::Record, view,
 };
 use sotto_inner::Mailboxes;
+use sotto_outer::blob::authorization;
 use sotto_tests::{
     conformance::cases,
     fuzz::{
@@ -31,6 +32,7 @@ const TO_VEC: &str = "writing to a Vec cannot fail";
 fn main() {
     let mut inputs = wire();
     inputs.extend(vectors());
+    inputs.extend(commands());
     inputs.extend(sessions());
     inputs.extend(keys());
     inputs.extend(rows());
@@ -72,6 +74,28 @@ fn wire() -> Vec<Input> {
     all.flat_map(|(name, examples)| examples.into_iter().map(move |(_, bytes)| (name, bytes))).collect()
 }
 
+/// Frames at the relay's door whose like is nowhere else.
+fn commands() -> Vec<Input> {
+    let names = [
+        "token keys",
+        "token with a credential",
+        "create pairwise",
+        "fetch",
+        "forward a key request",
+        "create a channel",
+        "append",
+        "advance",
+        "read a channel",
+        "subscribe to a channel",
+        "close a channel",
+        "blob create",
+        "blob commit",
+    ];
+    let frames = cases().into_iter().find(|case| case.rule == "client-frame").expect("frames have examples").examples;
+    let chosen = frames.into_iter().filter(|(name, _)| names.contains(name));
+    chosen.map(|(_, bytes)| ("command", bytes)).collect()
+}
+
 /// What known answers have as text or sealed, and a bundle with its changes.
 fn vectors() -> Vec<Input> {
     let mailboxes = Mailboxes { generation: NOW, addresses: vec![cast().bob.bundle_main().mailbox] };
@@ -88,6 +112,8 @@ fn vectors() -> Vec<Input> {
         ("mailbox-address", minicbor::to_vec(cast().bob.bundle_main().mailbox).expect(TO_VEC)),
         ("mailboxes", minicbor::to_vec(mailboxes).expect(TO_VEC)),
         ("handshake", minicbor::to_vec(&cast().handshake).expect(TO_VEC)),
+        ("blob-authorization", authorization(&[1; 16].into(), &[2; 32].into()).into_bytes()),
+        ("shown-token", vec![7; 352]),
     ];
     for (file, field, decoder) in [
         ("link", "link", "link-text"),

@@ -25,19 +25,23 @@ use sotto_inner::{
     RepairBundle, limits::FIRST_MESSAGE_BYTES,
 };
 use sotto_outer::{
-    Bundle, ClientFrame, ForwardKey, Poll, PollAnswer, RelayAddress, RelayFrame,
+    Bundle, ClientFrame, ForwardKey, Poll, PollAnswer, RelayAddress, RelayFrame, ShownToken,
+    blob::{authorization, parse_authorization},
     codec::{self, CodecError},
     forward::{ForwardedAnswer, ForwardedCommand},
     limits::{BUNDLE_MAIN_BYTES, FORWARD_ANSWER_BYTES, FORWARD_COMMAND_BYTES, FRAME_BYTES_MAX},
 };
 
-use super::cast::{NOW, cast};
+use super::{
+    cast::{NOW, cast},
+    door,
+};
 
 /// Reads bytes.
 type Reader = fn(&[u8]);
 
 /// All of them, by name. Their order is the corpus's: a new one goes to the end.
-pub const DECODERS: [(&str, Reader); 39] = [
+pub const DECODERS: [(&str, Reader); 42] = [
     ("client-frame", |bytes| same(bytes, ClientFrame::decode, ClientFrame::encode)),
     ("relay-frame", |bytes| same(bytes, RelayFrame::decode, RelayFrame::encode)),
     ("poll", |bytes| same(bytes, Poll::decode, Poll::encode)),
@@ -79,6 +83,9 @@ pub const DECODERS: [(&str, Reader); 39] = [
     }),
     ("forwarded-answer", |bytes| padded(bytes, FORWARD_ANSWER_BYTES, ForwardedAnswer::decode, ForwardedAnswer::encode)),
     ("forward-key", |bytes| _ = wire::<ForwardKey>(bytes)),
+    ("blob-authorization", blob_authorization),
+    ("shown-token", shown_token),
+    ("command", door::command),
 ];
 
 /// Reads one input.
@@ -156,6 +163,19 @@ fn relay_address(bytes: &[u8]) {
         assert_eq!(again, address);
         assert_eq!(RelayAddress::new(address.host(), address.port(), address.tls(), *address.identity()), Ok(address));
     }
+}
+
+/// The header with which parts and ranges of blobs are asked for.
+fn blob_authorization(bytes: &[u8]) {
+    if let Some((blob, capability)) = parse_authorization(bytes) {
+        assert_eq!(authorization(&blob, &capability).as_bytes(), bytes, "a header has one spelling");
+    }
+}
+
+fn shown_token(bytes: &[u8]) {
+    let Ok(token) = ShownToken::try_from(bytes) else { return };
+    let again = ShownToken::new(&token.key(), &token.randomizer(), &token.nonce(), token.signature());
+    assert!(again.is_ok_and(|again| again == token), "a token is its fields");
 }
 
 fn first_message(bytes: &[u8]) {

@@ -13,6 +13,7 @@
 
 pub mod cast;
 pub mod decoders;
+mod door;
 pub mod forge;
 pub mod hostile;
 pub mod party;

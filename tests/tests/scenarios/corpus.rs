@@ -53,7 +53,7 @@ fn every_decoder_has_an_input_of_its_own() {
 fn the_corpora_stay_small() {
     let all: Vec<_> = ["decoders", "session", "hostile"].into_iter().flat_map(corpus).collect();
     let bytes: usize = all.iter().map(|(_, data)| data.len()).sum();
-    assert!(all.len() <= 200 && bytes <= 300 << 10, "{} files, {bytes} bytes", all.len());
+    assert!(all.len() <= 220 && bytes <= 300 << 10, "{} files, {bytes} bytes", all.len());
 }
 
 /// Without this every forgery might be refused for another reason than the one it was made for.
