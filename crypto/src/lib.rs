@@ -26,6 +26,7 @@ mod safety_number;
 mod secret;
 mod session_id;
 mod signature;
+mod tokens;
 mod transcript;
 #[cfg(test)]
 mod vectors;
@@ -54,5 +55,6 @@ pub use ratchet::{
 };
 pub use safety_number::{NotASafetyNumber, SafetyNumber, safety_number};
 pub use session_id::SessionId;
+pub use tokens::{Blinding, TokenKey};
 pub use work::find_proof;
 pub use x25519::PrivateKey;

@@ -85,6 +85,10 @@ pub(crate) struct Init {
     /// Reach relays through a SOCKS5 proxy, from the first connection on: socks5://HOST:PORT
     #[arg(long, value_name = "PROXY")]
     pub(crate) proxy: Option<String>,
+    /// What your relay's host gave you so that it admits you; with - it is read from standard input, where no list of
+    /// processes shows it
+    #[arg(long, value_name = "CREDENTIAL")]
+    pub(crate) admit: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -103,6 +107,9 @@ pub(crate) enum Request {
     /// See and change what is set for this profile
     #[command(subcommand)]
     Profile(Profile),
+    /// See whether your relays admit you, and give the credential that one asks for
+    #[command(subcommand)]
+    Relay(Relay),
     /// Print a link to give to someone: your contact address, or an invitation that works once
     Invite(Invite),
     /// Ask the owner of a link to connect
@@ -140,6 +147,24 @@ pub(crate) struct ProfileSet {
     #[arg(long = "relay", value_name = "ADDRESS")]
     #[serde(default)]
     pub(crate) relays: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize, Subcommand)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Relay {
+    /// How you stand with each of your relays
+    Show,
+    /// Give the credential that a relay's host minted for you, or that its page showed you
+    Admit(Admit),
+}
+
+#[derive(Args, Debug, Deserialize, Serialize)]
+pub(crate) struct Admit {
+    /// The credential; without it, or with -, it is read from standard input, where no list of processes shows it
+    pub(crate) credential: Option<String>,
+    /// How long to wait for the relay's answer
+    #[arg(long, value_name = "SECS", default_value_t = 30)]
+    pub(crate) timeout: u64,
 }
 
 #[derive(Args, Debug, Deserialize, Serialize)]
@@ -285,16 +310,35 @@ impl Request {
         if let Self::Send(send) = &mut self
             && send.message.as_deref().is_none_or(|text| text == "-")
         {
-            send.message = Some(read_text()?);
+            send.message = Some(read_text("Type the message; end it with Ctrl+D.")?);
+        }
+        if let Self::Relay(Relay::Admit(admit)) = &mut self
+            && admit.credential.as_deref().is_none_or(|text| text == "-")
+        {
+            admit.credential = Some(read_credential()?);
         }
         Ok(self)
     }
 }
 
-fn read_text() -> Result<String, Failure> {
+impl Init {
+    /// Reads from standard input what was left to it.
+    pub(crate) fn complete(mut self) -> Result<Self, Failure> {
+        if self.admit.as_deref() == Some("-") {
+            self.admit = Some(read_credential()?);
+        }
+        Ok(self)
+    }
+}
+
+fn read_credential() -> Result<String, Failure> {
+    read_text("Paste the credential, then press Enter and Ctrl+D.")
+}
+
+fn read_text(prompt: &str) -> Result<String, Failure> {
     if io::stdin().is_terminal() {
         // A hint for whoever wonders why nothing happens.
-        let _unread = writeln!(io::stderr(), "Type the message; end it with Ctrl+D.");
+        let _unread = writeln!(io::stderr(), "{prompt}");
     }
     let mut bytes = Vec::new();
     // One byte over the limit is enough to be refused.
@@ -304,7 +348,7 @@ fn read_text() -> Result<String, Failure> {
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::internal(&error))?;
     let mut text = String::from_utf8(bytes)
-        .map_err(|_| Failure::user("not_text", "Standard input is not text (UTF-8).", "Messages carry text."))?;
+        .map_err(|_| Failure::user("not_text", "Standard input is not text (UTF-8).", "Text is expected there."))?;
     if text.ends_with('\n') {
         text.pop();
     }

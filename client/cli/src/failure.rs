@@ -172,6 +172,9 @@ impl From<&IntentError> for Failure {
             IntentError::SafetyNumberFormat => (Code::User, "safety_number_format"),
             IntentError::AddressOff => (Code::User, "address_off"),
             IntentError::Relays => (Code::User, "wrong_relays"),
+            IntentError::Credential => (Code::User, "wrong_credential"),
+            IntentError::CredentialElsewhere => (Code::User, "credential_elsewhere"),
+            IntentError::CredentialEnded => (Code::User, "credential_ended"),
             IntentError::AnotherPerson => (Code::Identity, "another_person"),
             IntentError::IdentityChanged => (Code::Identity, "identity_changed"),
         };

@@ -56,7 +56,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     let mut output = Output::terminal(&globals);
     match verb {
         Verb::Completions { shell } => verb::completions::run(shell),
-        Verb::Init(init) => verb::init::run(&globals, init, &mut output).await,
+        Verb::Init(init) => verb::init::run(&globals, init.complete()?, &mut output).await,
         Verb::Daemon(daemon) => daemon::run(&globals, daemon, &mut output).await,
         Verb::Doctor => verb::doctor::run(&globals, &mut output).await,
         Verb::Client(request) => ask(&globals, request, &mut output).await,

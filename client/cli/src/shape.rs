@@ -3,7 +3,7 @@
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sotto_driver::{
-    AccountView, ContactId, ContactState, ContactView, ContentId, HoldReason, MessageStatus, MessageView,
+    AccountView, Admission, ContactId, ContactState, ContactView, ContentId, HoldReason, MessageStatus, MessageView,
 };
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
@@ -64,6 +64,21 @@ pub(crate) const fn status(status: MessageStatus) -> &'static str {
         MessageStatus::Delivered => "delivered",
         MessageStatus::Read => "read",
         MessageStatus::Received => "received",
+    }
+}
+
+/// How one stands with a relay.
+pub(crate) const fn admission(admission: Admission) -> &'static str {
+    match admission {
+        Admission::Open => "open",
+        Admission::NeedsCredential => "needs_credential",
+        Admission::Asking => "asking",
+        Admission::Admitted => "admitted",
+        Admission::Refused => "credential_refused",
+        Admission::UsedUp => "credential_used_up",
+        Admission::Ended => "credential_ended",
+        Admission::Busy => "relay_busy",
+        Admission::KeysDiffer => "keys_differ",
     }
 }
 

@@ -40,9 +40,9 @@ pub use options::Options;
 
 // What a client of the driver speaks in. It depends on no room below.
 pub use sotto_engine::{
-    AccountView, AddressView, Change, ContactId, ContactState, ContactView, Happening, HoldReason, Intent, IntentError,
-    JournalEntry, MessageStatus, MessageView, Notice, Outcome, ProxyAddress, ProxyAddressError, RelayProblem, Remark,
-    Timestamp, Totals, view,
+    AccountView, AddressView, Admission, AdmissionView, Change, ContactId, ContactState, ContactView, Credential,
+    Happening, HoldReason, Intent, IntentError, JournalEntry, MessageStatus, MessageView, NotACredential, Notice,
+    Outcome, ProxyAddress, ProxyAddressError, RelayProblem, Remark, Timestamp, Totals, view,
 };
 pub use sotto_inner::{
     ContentId, HybridTime, Link, LinkError, LinkKind, ManifestHash,

@@ -200,7 +200,7 @@ impl Relays {
     pub(crate) fn judge(&mut self, line: Line, verdict: Result<(), RelayProblem>) {
         let Some(known) = self.lines.get_mut(&line) else { return };
         // What nobody reads on has nothing to catch up with.
-        known.caught_up = line.role == Role::Sending;
+        known.caught_up = line.role != Role::Reading;
         if verdict.is_ok()
             && let Some(connection) = known.speaks
         {
@@ -226,6 +226,10 @@ impl Relays {
         let mut states = BTreeMap::new();
         for (line, known) in &self.lines {
             let state = known.current_state();
+            // That no tokens can be had now is no reason to say that the relay is out of reach.
+            if line.role == Role::Admission && matches!(state, RelayState::Offline(_) | RelayState::Refused(_)) {
+                continue;
+            }
             let state = match states.remove(&line.relay) {
                 Some(other) => RelayState::of_both(other, state),
                 None => state,

@@ -19,7 +19,7 @@ type IntentResult = Result<std::result::Result<(), IntentError>>;
 impl Work<'_> {
     /// Makes a contact address. The caller saves the account, and then publishes.
     pub(crate) fn new_address(&mut self, account: &mut Account) -> Result<()> {
-        let mailbox = self.new_mailbox(MailboxKind::Contact, &account.relay, None);
+        let mailbox = self.new_mailbox(MailboxKind::Contact, &account.relay, None)?;
         let bundle = self.new_bundle(account, LinkKind::Address)?;
         account.address = Some(Address { mailbox, bundle });
         Ok(())
@@ -92,7 +92,7 @@ impl Work<'_> {
     }
 
     fn new_invitations(&mut self, account: &Account) -> Result<ReceiveId> {
-        let id = self.new_mailbox(MailboxKind::Contact, &account.relay, None);
+        let id = self.new_mailbox(MailboxKind::Contact, &account.relay, None)?;
         let drawn = self.load::<OwnMailbox>(id.as_bytes())?;
         let mut mailbox = drawn.ok_or_else(|| RowsError("a mailbox that was just drawn is missing".to_owned()))?;
         mailbox.invited_only = true;

@@ -77,7 +77,7 @@ impl Work<'_> {
             None => Contact::new(link.root, ContactState::Connecting),
         };
         self.want_peer_relay(&link.relay);
-        self.give_mailboxes(account, &mut contact);
+        self.give_mailboxes(account, &mut contact)?;
         contact.link = Some(link);
         contact.request_text = text;
         contact.attempts = 0;
@@ -269,7 +269,7 @@ impl Work<'_> {
 
     /// Both want to talk: tell them where to write, hand them keys for repair, and send the receipts held back till now.
     pub(crate) fn agree(&mut self, account: &Account, contact: &mut Contact) -> Result<()> {
-        self.give_mailboxes(account, contact);
+        self.give_mailboxes(account, contact)?;
         for theirs in &contact.theirs.newest {
             // Not before we agreed: a stranger must not make us dial a relay of their choice.
             self.want_peer_relay(&theirs.relay);

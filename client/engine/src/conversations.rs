@@ -184,7 +184,10 @@ fn remark_of(happening: &Happening) -> Option<(ContactId, Remark)> {
         Happening::Verified { contact } => Some((*contact, Remark::Verified)),
         Happening::IdentityAccepted { contact } => Some((*contact, Remark::IdentityAccepted)),
         Happening::AnotherPerson { contact } => Some((*contact, Remark::AnotherPerson)),
-        Happening::MessageNew { .. } | Happening::MessageStatus { .. } | Happening::Contact { .. } => None,
+        Happening::MessageNew { .. }
+        | Happening::MessageStatus { .. }
+        | Happening::Contact { .. }
+        | Happening::Admission { relay: _, state: _ } => None,
     }
 }
 

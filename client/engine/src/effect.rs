@@ -3,7 +3,7 @@
 use sotto_inner::{ContentId, Link};
 use sotto_outer::{ClientFrame, RelayAddress, RelayIdentity};
 
-use crate::{ContactId, Happening, Line, MessageStatus, ProxyAddress, Role, Ticket, Timestamp};
+use crate::{ContactId, Happening, Line, MessageStatus, NotACredential, ProxyAddress, Role, Ticket, Timestamp};
 
 /// One thing for the driver to do.
 #[derive(Clone, Debug)]
@@ -155,6 +155,18 @@ pub enum IntentError {
     /// Not one or two different relays.
     #[error("an account has one relay or two different ones")]
     Relays,
+    /// Not a credential.
+    #[error("{NotACredential}")]
+    Credential,
+    /// A credential for another relay.
+    #[error(
+        "this credential is for another relay than yours: nothing was changed. Ask the host of your relay, or move to that one \
+         first"
+    )]
+    CredentialElsewhere,
+    /// A credential whose time is over.
+    #[error("the time of this credential is over: nothing was changed; ask the relay's host for another one")]
+    CredentialEnded,
     /// A link for someone else.
     #[error(
         "this link leads to someone else: nothing was sent, and what you write to this contact waits until you choose"

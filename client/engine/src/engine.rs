@@ -69,6 +69,7 @@ impl Work<'_> {
             (Intent::CreateProfile { name, relay }, _) => self.create_profile(ticket, name, relay)?,
             (Intent::SetName { name }, _) => self.set_name(ticket, name)?,
             (Intent::SetProxy { proxy }, _) => self.set_proxy(ticket, proxy)?,
+            (Intent::Admit { credential }, _) => self.admit(ticket, &credential)?,
             (intent, Some(account)) => self.on_account_intent(ticket, account, intent)?,
             (_, None) => Err(IntentError::NoProfile),
         };
@@ -87,7 +88,8 @@ impl Work<'_> {
         match intent {
             Intent::CreateProfile { name: _, relay: _ }
             | Intent::SetName { name: _ }
-            | Intent::SetProxy { proxy: _ } => Ok(Err(IntentError::ProfileExists)),
+            | Intent::SetProxy { proxy: _ }
+            | Intent::Admit { credential: _ } => Ok(Err(IntentError::ProfileExists)),
             Intent::SetRelays { relays } => self.set_relays(ticket, account, relays),
             Intent::ResetAddress => self.reset_address(ticket, account),
             Intent::SwitchAddress { on } => self.switch_address(ticket, account, on),

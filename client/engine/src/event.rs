@@ -69,6 +69,11 @@ pub enum Intent {
         /// Which.
         proxy: Option<ProxyAddress>,
     },
+    /// Show this credential to the relay that it is for, where that asks for tokens. Works before there is an account.
+    Admit {
+        /// As it was given.
+        credential: String,
+    },
     /// Keep the mailboxes at these relays from now on; contacts are told.
     SetRelays {
         /// One or two, the preferred one first: there strangers find us.
@@ -171,6 +176,7 @@ impl std::fmt::Debug for Intent {
             Self::CreateProfile { name: _, relay: _ } => "CreateProfile(..)",
             Self::SetName { name: _ } => "SetName(..)",
             Self::SetProxy { proxy: _ } => "SetProxy(..)",
+            Self::Admit { credential: _ } => "Admit(..)",
             Self::SetRelays { relays: _ } => "SetRelays(..)",
             Self::ResetAddress => "ResetAddress",
             Self::SwitchAddress { on: _ } => "SwitchAddress(..)",

@@ -17,6 +17,7 @@ impl Work<'_> {
         self.forget_digests()?;
         self.replace_unanswered()?;
         self.delete_retired()?;
+        self.look_after_all_tokens()?;
         self.revive_expired()
     }
 

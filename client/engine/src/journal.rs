@@ -2,8 +2,9 @@
 
 use minicbor::{Decode, Encode};
 use sotto_inner::ContentId;
+use sotto_outer::RelayIdentity;
 
-use crate::{ContactId, ContactState, MessageStatus};
+use crate::{Admission, ContactId, ContactState, MessageStatus};
 
 /// One entry of the event stream.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -95,6 +96,16 @@ pub enum Happening {
         /// Whose.
         #[n(0)]
         contact: ContactId,
+    },
+    /// A relay admits us, or asks for what is not there.
+    #[n(10)]
+    Admission {
+        /// Which.
+        #[n(0)]
+        relay: RelayIdentity,
+        /// How one stands there.
+        #[n(1)]
+        state: Admission,
     },
     /// A link that should have led to a contact again led to someone else.
     #[n(9)]

@@ -6,11 +6,13 @@
 
 mod account;
 mod address;
+mod admission;
 mod batch;
 mod bundles;
 mod contacts;
 mod context;
 mod conversations;
+mod credential;
 mod effect;
 mod engine;
 mod event;
@@ -39,14 +41,17 @@ mod rows;
 mod sessions;
 mod step;
 mod timers;
+mod tokens;
 mod told;
 mod tolls;
 pub mod view;
 mod watcher;
 mod work;
 
+pub use admission::Admission;
 pub use batch::Batch;
 pub use context::{Context, Timestamp};
+pub use credential::{Credential, NotACredential};
 pub use effect::{Change, Effect, IntentError, Notice, Outcome, RelayProblem};
 pub use engine::Engine;
 pub use event::{ContactId, Event, Intent, Ticket};
@@ -57,5 +62,7 @@ pub use record::HoldReason;
 pub use record::Remark;
 pub use rows::{Order, Range, Rows, RowsError, Table, Value};
 pub use step::{Committed, Step};
-pub use view::{AccountView, AddressView, ContactState, ContactView, MessageStatus, MessageView, Totals};
+pub use view::{
+    AccountView, AddressView, AdmissionView, ContactState, ContactView, MessageStatus, MessageView, Totals,
+};
 pub use watcher::Watcher;

@@ -1,5 +1,6 @@
 //! A line: one connection to one relay for one purpose. What we read and what we send leave on different ones, so that the
-//! relay is not told by its connections alone who talks with whom. [REL-29]
+//! relay is not told by its connections alone who talks with whom; and where a credential is shown nothing else is, so that it
+//! is not told of whom that holds. [REL-29] [REL-75]
 
 use sotto_outer::{Command, RelayIdentity};
 
@@ -10,6 +11,8 @@ pub enum Role {
     Reading,
     /// Others' things: envelopes are sent and bundles fetched.
     Sending,
+    /// Tokens alone, while they are asked for: what shows a credential is on no line with anything else.
+    Admission,
 }
 
 /// One connection to one relay. It proves the relay's identity by itself before anything is said on it.
@@ -33,23 +36,28 @@ impl Line {
     pub const fn sending(relay: RelayIdentity) -> Self {
         Self { relay, role: Role::Sending }
     }
+
+    /// The line on which a relay is asked for tokens.
+    #[must_use]
+    pub const fn admission(relay: RelayIdentity) -> Self {
+        Self { relay, role: Role::Admission }
+    }
 }
 
 impl Role {
     /// The line that a command leaves on.
     pub(crate) const fn of(command: &Command) -> Self {
         match command {
-            // Tokens are fetched here and spent there: the relay is not told by a connection whose they are.
+            Command::Token(_) => Self::Admission,
             Command::Send(_)
             | Command::Fetch(_)
-            | Command::Token(_)
             | Command::Append(_)
             | Command::Advance(_)
             | Command::Forward(_)
             | Command::BlobCreate(_)
             | Command::BlobCommit(_)
             | Command::BlobDelete(_) => Self::Sending,
-            // `Info` is asked on both; whoever asks names the line.
+            // `Info` is asked on each; whoever asks names the line.
             Command::Info(_)
             | Command::Create(_)
             | Command::Subscribe(_)

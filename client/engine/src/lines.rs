@@ -1,5 +1,5 @@
 //! Which lines are kept: one for our own things at each relay that holds them, one for others' things at each relay where a
-//! contact is reached; and none that nothing needs any more.
+//! contact is reached, one at each relay that is asked for tokens; and none that nothing needs any more.
 
 use std::collections::{BTreeSet, btree_map::Entry};
 
@@ -45,7 +45,7 @@ impl Work<'_> {
     }
 
     /// Asks the driver for a line, once for each place the relay is said to be at.
-    fn want_line(&mut self, role: Role, relay: &RelayAddress) {
+    pub(crate) fn want_line(&mut self, role: Role, relay: &RelayAddress) {
         let line = Line { relay: *relay.identity(), role };
         let lines = &self.memory.lines;
         if role == Role::Sending
@@ -121,6 +121,7 @@ impl Work<'_> {
             needed.extend(relays.iter().map(|relay| Line::sending(*relay.identity())));
             named.extend(relays);
         }
+        needed.extend(self.memory.asking.iter().map(|relay| Line::admission(*relay)));
         let idle: Vec<Line> = self.memory.lines.keys().filter(|line| !needed.contains(line)).copied().collect();
         for line in idle {
             self.lose_connection(line)?;
@@ -270,6 +271,7 @@ impl Work<'_> {
                 self.note_outage(&line.relay);
                 Ok(())
             }
+            Role::Admission => Ok(()),
         }
     }
 
@@ -279,6 +281,9 @@ impl Work<'_> {
         memory.stage = Stage::Down;
         memory.requests = 0;
         memory.token_bits = 0;
+        memory.question = None;
+        memory.terms_outdated = false;
+        memory.refusals = 0;
         memory.proof_counter = 0;
         memory.settled = false;
         memory.unsettled = 0;

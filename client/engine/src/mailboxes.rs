@@ -6,15 +6,18 @@
 use sotto_crypto::OwnerKeys;
 use sotto_inner::MailboxAddress;
 use sotto_outer::{
-    Answer, Command, Create, Delete, Lease, LeaseOutcome, MailboxKind, ReceiveId, RelayAddress, RelayIdentity,
-    SendCapability, SendId, Subscribe, Subscription, Target, limits::SUBSCRIBE_MAILBOXES_MAX, signed, work::Purpose,
+    Answer, Command, Create, Delete, Lease, LeaseOutcome, MailboxKind, ReceiveId, RefusedReason, RelayAddress,
+    RelayIdentity, SendCapability, SendId, Subscribe, Subscription, Target, limits::SUBSCRIBE_MAILBOXES_MAX, signed,
+    work::Purpose,
 };
 
 use crate::{
     ContactId, Happening, Line, Range, RowsError, Table,
+    admission::Haste,
     bundles::Pairs,
     memory::Pending,
     record::{Contact, Known, OwnMailbox, SecretBytes},
+    tokens::Fare,
     work::Work,
 };
 
@@ -28,7 +31,7 @@ impl Work<'_> {
         kind: MailboxKind,
         relay: &RelayAddress,
         contact: Option<ContactId>,
-    ) -> ReceiveId {
+    ) -> Result<ReceiveId, RowsError> {
         let id = ReceiveId::from(self.random());
         let mailbox = OwnMailbox {
             kind,
@@ -43,13 +46,15 @@ impl Work<'_> {
             proven: false,
             retired: None,
             invited_only: false,
+            token: None,
         };
         self.save(id.as_bytes(), &mailbox);
         self.want_relay(relay);
         if self.online(relay.identity()).is_some() {
-            self.create_at_relay(&id, &mailbox);
+            self.create_at_relay(&id)?;
+            self.look_after_tokens(relay.identity(), Haste::IfNeeded)?;
         }
-        id
+        Ok(id)
     }
 
     /// A mailbox as its senders know it.
@@ -73,17 +78,55 @@ impl Work<'_> {
         Ok(())
     }
 
-    pub(crate) fn create_at_relay(&mut self, id: &ReceiveId, mailbox: &OwnMailbox) {
+    /// Asks for a mailbox, unless it waits for a token.
+    pub(crate) fn create_at_relay(&mut self, id: &ReceiveId) -> Result<(), RowsError> {
+        let Some(mut mailbox) = self.load::<OwnMailbox>(id.as_bytes())? else { return Ok(()) };
+        let token = match self.fare(id, &mut mailbox)? {
+            Fare::Nothing => None,
+            Fare::Token(token) => Some(token),
+            Fare::Missing => return Ok(()),
+        };
         let create = Create {
             kind: mailbox.kind,
             receive_id: *id,
             send_id: mailbox.send_id,
-            owner: owner_keys(mailbox).public(),
+            owner: owner_keys(&mailbox).public(),
             capability_hash: sotto_crypto::capability_hash(&mailbox.capability),
-            token: None,
+            token,
             proof: self.prove(Line::reading(*mailbox.relay.identity()), &Purpose::Create(*id)),
         };
         self.transmit(mailbox.relay.identity(), Command::Create(create), Pending::Create(*id));
+        Ok(())
+    }
+
+    /// Asks for the mailboxes that are wanted at a relay and not asked for: there are tokens now, or other terms.
+    pub(crate) fn create_wanted(&mut self, relay: &RelayIdentity) -> Result<(), RowsError> {
+        let mut strangers = false;
+        for (key, mailbox) in self.records::<OwnMailbox>(&Range::all(), usize::MAX)? {
+            let id = key.as_slice().try_into().map_err(|_| RowsError("a mailbox key is damaged".to_owned()))?;
+            let wanted = mailbox.known == Known::Wanted && mailbox.relay.identity() == relay;
+            if wanted && self.online(relay).is_some() && !self.is_creating(relay, &id) {
+                self.create_at_relay(&id)?;
+                strangers |= mailbox.kind == MailboxKind::Contact && self.is_creating(relay, &id);
+            }
+        }
+        if strangers {
+            self.publish_wanted()?;
+        }
+        self.look_after_tokens(relay, Haste::IfNeeded)
+    }
+
+    /// Whether a mailbox is not even asked for, though its relay is online.
+    pub(crate) fn waits_for_token(&self, id: &ReceiveId) -> Result<bool, RowsError> {
+        let Some(mailbox) = self.load::<OwnMailbox>(id.as_bytes())? else { return Ok(false) };
+        let relay = mailbox.relay.identity();
+        Ok(mailbox.known == Known::Wanted && self.online(relay).is_some() && !self.is_creating(relay, id))
+    }
+
+    fn is_creating(&self, relay: &RelayIdentity, id: &ReceiveId) -> bool {
+        let line = self.memory.lines.get(&Line::reading(*relay));
+        let asks = |pending: &Pending| matches!(pending, Pending::Create(asked) if asked == id);
+        line.is_some_and(|line| line.pending.values().any(asks))
     }
 
     pub(crate) fn on_created(
@@ -95,20 +138,28 @@ impl Work<'_> {
         let Some(mut mailbox) = self.load::<OwnMailbox>(id.as_bytes())? else { return Ok(()) };
         if let (Known::Wanted, Answer::Work { bits }) = (&mailbox.known, answer) {
             if self.accept_toll(Line::reading(*relay), &Purpose::Create(*id), *bits) {
-                self.create_at_relay(id, &mailbox);
+                self.create_at_relay(id)?;
             } else {
                 self.retry_relay_later(relay, &Answer::Busy { retry_after_secs: u32::MAX });
             }
             return Ok(());
+        }
+        if let (Known::Wanted, Answer::Refused { reason: RefusedReason::Token }) = (&mailbox.known, answer) {
+            return self.on_token_refused(relay, id);
         }
         if mailbox.known != Known::Wanted || *answer != Answer::Done {
             self.retry_relay_later(relay, answer);
             return Ok(());
         }
         mailbox.known = Known::There;
+        mailbox.token = None;
+        if let Some(memory) = self.memory.lines.get_mut(&Line::reading(*relay)) {
+            memory.refusals = 0;
+        }
         self.save(id.as_bytes(), &mailbox);
         let contact = mailbox.contact;
         self.subscribe(relay, vec![(*id, mailbox)])?;
+        self.tell_last_token(relay)?;
         match contact {
             Some(contact) => self.on_mailbox_made(&contact),
             None => Ok(()),
@@ -169,7 +220,8 @@ impl Work<'_> {
                     if first && mailbox.known == Known::There {
                         mailbox.known = Known::Wanted;
                         self.save(id.as_bytes(), &mailbox);
-                        self.create_at_relay(id, &mailbox);
+                        self.create_at_relay(id)?;
+                        self.look_after_tokens(relay, Haste::IfNeeded)?;
                         if mailbox.kind == MailboxKind::Contact {
                             // The bundles lay beside it.
                             self.republish_all(Pairs::Anew)?;

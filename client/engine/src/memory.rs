@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sotto_outer::{
     BundleId, ConnectionNonce, EnvelopeId, Lease, ReceiveId, RelayAddress, RelayIdentity, SendId, Target, Terms,
+    TokenKeyId,
 };
 
 use crate::{ContactId, Line, Ticket, Timestamp, proof::Question};
@@ -21,6 +22,12 @@ pub(crate) struct Memory {
     pub(crate) outages: BTreeMap<RelayIdentity, Outage>,
     /// How often in a row a relay did not hand a contact's bundle out.
     pub(crate) unfetched: BTreeMap<ContactId, u32>,
+    /// Relays that are being asked for tokens.
+    pub(crate) asking: BTreeSet<RelayIdentity>,
+    /// How often in a row a relay had no tokens.
+    pub(crate) token_tries: BTreeMap<RelayIdentity, u32>,
+    /// How often in a row a single token was denied.
+    pub(crate) token_denials: BTreeMap<RelayIdentity, u32>,
     /// Who waits for a link to be usable.
     pub(crate) invites: BTreeMap<BundleId, Vec<Ticket>>,
     /// The wake-up that was last asked for.
@@ -36,6 +43,12 @@ pub(crate) struct LineMemory {
     pub(crate) stage: Stage,
     /// What the relay asks, as it said when it proved itself.
     pub(crate) terms: Terms,
+    /// How it was asked when it told them.
+    pub(crate) question: Option<Question>,
+    /// Tokens came after it told them: their key may be newer.
+    pub(crate) terms_outdated: bool,
+    /// Tokens that it turned away in a row.
+    pub(crate) refusals: u8,
     /// Work it asks for tokens: told by the answer alone.
     pub(crate) token_bits: u8,
     /// Proofs of work for this connection have counters from here on.
@@ -72,6 +85,9 @@ pub(crate) enum Stage {
 /// What an answer will be about.
 pub(crate) enum Pending {
     Info,
+    Terms(Question),
+    TokenKeys,
+    Tokens(TokenKeyId),
     Create(ReceiveId),
     Subscribe(Vec<(ReceiveId, Lease)>),
     Delete(Target),
@@ -85,6 +101,9 @@ impl Pending {
     pub(crate) fn settles(&self) -> bool {
         match self {
             Self::Info
+            | Self::Terms(_)
+            | Self::TokenKeys
+            | Self::Tokens(_)
             | Self::Create(_)
             | Self::Subscribe(_)
             | Self::Delete(_)

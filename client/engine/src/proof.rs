@@ -49,6 +49,11 @@ impl Question {
         Self { nonce, address: address.clone(), exporter }
     }
 
+    /// The same asked once more, on the same connection.
+    pub(crate) fn again(&self, nonce: ConnectionNonce) -> Self {
+        Self { nonce, address: self.address.clone(), exporter: self.exporter }
+    }
+
     pub(crate) fn check(&self, relay: &RelayIdentity, answer: &Answer) -> Proof {
         match answer {
             Answer::Info(info) => self.check_info(relay, info),

@@ -5,6 +5,7 @@ use sotto_outer::{Answer, Command, ConnectionNonce, Info, RelayAddress, RelayFra
 
 use crate::{
     Change, Effect, Line, Range, Role, RowsError,
+    admission::Haste,
     memory::{Pending, Stage},
     proof::{Proof, Question},
     record::{Contact, Known, OwnBundle, OwnMailbox},
@@ -67,6 +68,9 @@ impl Work<'_> {
         let relay = &line.relay;
         match pending {
             Pending::Info => self.on_info(line, &answer),
+            Pending::Terms(question) => self.on_terms(line, &question, &answer),
+            Pending::TokenKeys => self.on_token_keys(relay, &answer),
+            Pending::Tokens(key) => self.on_tokens(relay, &key, &answer),
             Pending::Create(mailbox) => self.on_created(relay, &mailbox, &answer),
             Pending::Subscribe(mailboxes) => self.on_subscribed(relay, &mailboxes, &answer),
             Pending::Delete(target) => {
@@ -88,7 +92,9 @@ impl Work<'_> {
             Proof::Given(nonce, terms) => {
                 let place = question.address.clone();
                 memory.terms = terms;
-                memory.stage = Stage::Online(nonce);
+                if let Stage::Asked(question) = std::mem::replace(&mut memory.stage, Stage::Online(nonce)) {
+                    memory.question = Some(question);
+                }
                 self.remember_place(place)?;
                 self.effect(Effect::Judged(line, Ok(())));
                 if self.speaks_for_relay(line) {
@@ -97,6 +103,7 @@ impl Work<'_> {
                 match line.role {
                     Role::Reading => self.resume_reading(&line.relay),
                     Role::Sending => self.resume_sending(&line.relay),
+                    Role::Admission => self.ask_for_tokens(&line.relay),
                 }
             }
             Proof::Later => {
@@ -107,6 +114,35 @@ impl Work<'_> {
                 memory.stage = Stage::Refused;
                 self.effect(Effect::Judged(line, Err(problem)));
                 self.show(Change::RelayRefused { relay: line.relay, problem });
+                self.effect(Effect::Close(line));
+                Ok(())
+            }
+        }
+    }
+
+    /// Asks a relay to tell its terms anew, on the line for our own things.
+    pub(crate) fn renew_terms(&mut self, relay: &RelayIdentity) {
+        let line = Line::reading(*relay);
+        let nonce = ConnectionNonce::from(self.random());
+        let Some(memory) = self.memory.lines.get_mut(&line) else { return };
+        let asked = memory.pending.values().any(|pending| matches!(pending, Pending::Terms(_)));
+        if let Some(question) = memory.question.as_ref().filter(|_| !asked) {
+            let question = question.again(nonce);
+            self.transmit_on(line, Command::Info(Info { version: VERSION, nonce }), Pending::Terms(question));
+        }
+    }
+
+    /// A relay told its terms anew. Whoever answers otherwise than before is not who proved themselves.
+    fn on_terms(&mut self, line: Line, question: &Question, answer: &Answer) -> Result<(), RowsError> {
+        let before = self.nonce(line);
+        match question.check(&line.relay, answer) {
+            Proof::Given(nonce, terms) if Some(nonce) == before => {
+                let Some(memory) = self.memory.lines.get_mut(&line) else { return Ok(()) };
+                memory.terms = terms;
+                memory.terms_outdated = false;
+                self.create_wanted(&line.relay)
+            }
+            Proof::Given(..) | Proof::Later | Proof::Failed(_) => {
                 self.effect(Effect::Close(line));
                 Ok(())
             }
@@ -125,7 +161,7 @@ impl Work<'_> {
             }
             let id = key.as_slice().try_into().map_err(|_| RowsError("a mailbox key is damaged".to_owned()))?;
             match mailbox.known {
-                Known::Wanted => self.create_at_relay(&id, &mailbox),
+                Known::Wanted => self.create_at_relay(&id)?,
                 Known::There => there.push((id, mailbox)),
                 Known::Unwanted => self.delete_mailbox_at_relay(&id, &mailbox)?,
             }
@@ -142,7 +178,7 @@ impl Work<'_> {
                 Known::Unwanted => self.delete_bundle_at_relay(&id, &bundle)?,
             }
         }
-        Ok(())
+        self.look_after_tokens(relay, Haste::IfFew)
     }
 
     /// Sends everything that waits for this relay.

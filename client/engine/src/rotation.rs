@@ -31,14 +31,15 @@ type Result<T> = std::result::Result<T, RowsError>;
 
 impl Work<'_> {
     /// Draws mailboxes for a contact that has none.
-    pub(crate) fn give_mailboxes(&mut self, account: &Account, contact: &mut Contact) {
+    pub(crate) fn give_mailboxes(&mut self, account: &Account, contact: &mut Contact) -> Result<()> {
         if contact.ours.wanted.is_empty() {
-            contact.ours.wanted = self.draw_mailboxes(account, &contact.root);
+            contact.ours.wanted = self.draw_mailboxes(account, &contact.root)?;
             self.plan_rotation(contact);
         }
+        Ok(())
     }
 
-    fn draw_mailboxes(&mut self, account: &Account, contact: &ContactId) -> Vec<ReceiveId> {
+    fn draw_mailboxes(&mut self, account: &Account, contact: &ContactId) -> Result<Vec<ReceiveId>> {
         account.relays().map(|relay| self.new_mailbox(MailboxKind::Pairwise, relay, Some(*contact))).collect()
     }
 
@@ -147,7 +148,7 @@ impl Work<'_> {
         }
         if contact.connected() {
             self.set_counter(b"rotated", self.now.secs());
-            let next = self.draw_mailboxes(&account, id);
+            let next = self.draw_mailboxes(&account, id)?;
             self.replace_wanted(&mut contact, next)?;
         }
         self.plan_rotation(&mut contact);
@@ -180,7 +181,10 @@ impl Work<'_> {
                     kept = Some(*id);
                 }
             }
-            next.push(kept.unwrap_or_else(|| self.new_mailbox(MailboxKind::Pairwise, relay, Some(contact.root))));
+            next.push(match kept {
+                Some(id) => id,
+                None => self.new_mailbox(MailboxKind::Pairwise, relay, Some(contact.root))?,
+            });
         }
         self.replace_wanted(&mut contact, next)?;
         self.save_contact(&contact);

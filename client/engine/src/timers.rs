@@ -5,6 +5,7 @@ use sotto_outer::RelayIdentity;
 
 use crate::{
     ContactId, Effect, Order, Range, Rows, RowsError, Table, Timestamp,
+    admission::Haste,
     work::{Work, decoded, encoded},
 };
 
@@ -42,6 +43,9 @@ pub(crate) enum Timer {
     /// Send elsewhere what a relay does not come back for.
     #[n(8)]
     Outage(#[n(0)] RelayIdentity),
+    /// Ask a relay for tokens: it had none.
+    #[n(9)]
+    Tokens(#[n(0)] RelayIdentity),
 }
 
 impl Work<'_> {
@@ -68,6 +72,10 @@ impl Work<'_> {
                 Timer::Rotation(contact) => self.rotate_mailboxes(&contact)?,
                 Timer::Announcement(contact) => self.announce_made(&contact)?,
                 Timer::Outage(relay) => self.on_outage(&relay)?,
+                Timer::Tokens(relay) => {
+                    self.look_after_tokens(&relay, Haste::IfFew)?;
+                    self.renew_outdated_terms(&relay);
+                }
             }
         }
         Ok(())

@@ -5,12 +5,15 @@ mod conversation;
 
 use minicbor::{Decode, Encode};
 use sotto_inner::{ContentId, HybridTime, Link, ManifestHash};
-use sotto_outer::RelayAddress;
+use sotto_outer::{RelayAddress, TokenPurpose};
 
 pub use crate::proxy::proxy;
 use crate::{
-    ContactId, JournalEntry, Order, Range, Rows, RowsError, Table, Value,
-    record::{Account, Contact, HoldReason, Known, MessageRow, OutboxRow, OwnBundle, Record, Remark},
+    Admission, ContactId, JournalEntry, Order, Range, Rows, RowsError, Table, Value,
+    record::{
+        Account, AdmissionRow, Contact, HoldReason, Known, MessageRow, OutboxRow, OwnBundle, OwnMailbox, Record,
+        Remark, TokenRow,
+    },
 };
 
 pub use conversation::{
@@ -116,6 +119,28 @@ impl std::fmt::Debug for AddressView {
     }
 }
 
+/// How one stands with a relay of one's own that may ask for tokens.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AdmissionView {
+    /// The relay.
+    pub relay: RelayAddress,
+    /// How one stands.
+    pub state: Admission,
+    /// Tokens that are left.
+    pub tokens: usize,
+    /// Mailboxes that are to be made there.
+    pub waiting: usize,
+}
+
+/// Tells the state alone.
+impl std::fmt::Debug for AdmissionView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { relay: _, state, tokens, waiting } = self;
+        let mut told = f.debug_struct("AdmissionView");
+        told.field("state", state).field("tokens", tokens).field("waiting", waiting).finish_non_exhaustive()
+    }
+}
+
 /// A contact.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ContactView {
@@ -211,6 +236,29 @@ pub fn address_state(rows: &dyn Rows) -> Result<Option<AddressView>, RowsError> 
     let published = bundle.known == Known::There;
     let link = bundle.link(account.manifest.body.root, &address.bundle);
     Ok(Some(AddressView::On { link, published }))
+}
+
+/// How one stands with each of one's relays, the preferred first.
+///
+/// # Errors
+/// [`RowsError`].
+pub fn admissions(rows: &dyn Rows) -> Result<Vec<AdmissionView>, RowsError> {
+    let Some(account) = load::<Account>(rows, Account::KEY)? else { return Ok(Vec::new()) };
+    let mailboxes = rows.scan(Table::Mailbox, &Range::all(), Order::Ascending, usize::MAX)?;
+    let mailboxes: Vec<_> =
+        mailboxes.iter().map(|(_, row)| OwnMailbox::from_row(row)).collect::<Result<_, RowsError>>()?;
+    let admission = |relay: &RelayAddress| {
+        let tokens = Range::prefix(&TokenRow::prefix(relay.identity(), TokenPurpose::Mailbox));
+        let waits =
+            |mailbox: &&OwnMailbox| mailbox.relay.identity() == relay.identity() && mailbox.known == Known::Wanted;
+        Ok(AdmissionView {
+            relay: relay.clone(),
+            state: load::<AdmissionRow>(rows, &AdmissionRow::key(relay.identity()))?.unwrap_or_default().state,
+            tokens: rows.scan(TokenRow::TABLE, &tokens, Order::Ascending, usize::MAX)?.len(),
+            waiting: mailboxes.iter().filter(waits).count(),
+        })
+    };
+    account.relays().map(admission).collect()
 }
 
 /// All contacts, by root.

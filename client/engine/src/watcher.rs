@@ -56,13 +56,13 @@ struct WatchedLine {
 }
 
 impl Watcher {
-    /// Takes over from an engine: its lines for sending end, and of those for reading each that is not proven begins anew.
+    /// Takes over from an engine: its lines for sending and for tokens end, and of those for reading each that is not proven begins anew.
     pub(crate) fn take_over(memory: &Memory, rows: &dyn Rows) -> Result<(Self, Vec<Effect>), RowsError> {
         let mut lines = BTreeMap::new();
         let mut effects = Vec::new();
         for (line, known) in &memory.lines {
             let stage = match (line.role, &known.stage) {
-                (Role::Sending, _) => {
+                (Role::Sending | Role::Admission, _) => {
                     effects.push(Effect::Disconnect(*line));
                     continue;
                 }
@@ -103,9 +103,10 @@ impl Watcher {
                 Vec::new()
             }
             Event::FrameReceived { line, frame } => self.on_frame(line, frame),
-            Event::Connected { role: Role::Sending, .. } | Event::Started | Event::Intent { .. } | Event::Woken => {
-                Vec::new()
-            }
+            Event::Connected { role: Role::Sending | Role::Admission, .. }
+            | Event::Started
+            | Event::Intent { .. }
+            | Event::Woken => Vec::new(),
         }
     }
 

@@ -53,7 +53,7 @@ impl Mint {
     }
 
     /// A credential for whoever holds it.
-    pub(crate) fn mint(&self, sub: &[u8], uses: u32, until: Timestamp) -> String {
+    pub fn mint(&self, sub: &[u8], uses: u32, until: Timestamp) -> String {
         let sub = BASE64URL_NOPAD.encode(sub);
         let claims = Claims { iss: self.issuer.clone(), sub, exp: until.as_millis() / 1_000, uses };
         let claims = serde_json::to_vec(&claims).expect("texts and numbers are JSON");

@@ -115,6 +115,13 @@ pub enum Worked {
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewKey(pub(crate) Zeroizing<Vec<u8>>);
 
+impl NewKey {
+    /// One that was made elsewhere, PKCS #8 in DER.
+    pub fn from_der(der: &[u8]) -> Self {
+        Self(Zeroizing::new(der.to_vec()))
+    }
+}
+
 impl core::fmt::Debug for NewKey {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self(_) = self;

@@ -40,8 +40,8 @@ impl Section for Admission {
         let Self { kind } = self;
         format!(
             "# Who may make mailboxes here. \"open\": anyone. \"minted\": whoever has a credential that `sotto-relay mint` printed;
-# it is exchanged for tokens that this relay signs without seeing them, so it cannot tell who made what. No client asks
-# for tokens yet: until yours does, \"minted\" keeps everybody out.
+# it is exchanged for tokens that this relay signs without seeing them, so it cannot tell who made what. A person gives it
+# with `sotto-cli init --admit` or `sotto-cli relay admit`; one who has none keeps what they have and makes nothing new.
 kind = \"{kind}\"
 "
         )

@@ -6,6 +6,7 @@ use super::{
     World,
     client::{Answer, Client, ClientId},
     clock::MINUTE,
+    relay::RelayId,
     rows::MemoryRows,
 };
 
@@ -29,7 +30,15 @@ impl World {
         let id = self.add_client(name);
         let relay = self.relay().address().clone();
         self.expect(id, Intent::CreateProfile { name: name.to_owned(), relay });
+        self.admit(id, RelayId(0));
         id
+    }
+
+    /// Gives a client a credential for a relay, where that asks for one.
+    pub fn admit(&mut self, id: ClientId, relay: RelayId) {
+        if let Some(credential) = self.credential(relay, 10_000) {
+            self.ask(id, Intent::Admit { credential });
+        }
     }
 
     /// Starts a client that does not run.

@@ -52,24 +52,28 @@ impl World {
     /// Takes note of what is free to go, whether or not it gets far.
     pub(super) fn observe(&mut self, id: ClientId, effect: &Effect) {
         let Effect::Transmit(line, ClientFrame { request: _, command }) = effect else { return };
-        let others = matches!(
-            command,
+        let role = match command {
+            Command::Info(_) => line.role,
             Command::Send(_)
-                | Command::Fetch(_)
-                | Command::BlobCreate(_)
-                | Command::BlobCommit(_)
-                | Command::BlobDelete(_)
-        );
-        assert!(
-            matches!(command, Command::Info(_)) || others == (line.role == Role::Sending),
-            "{command:?} left on a line for {:?}",
-            line.role
-        );
+            | Command::Fetch(_)
+            | Command::BlobCreate(_)
+            | Command::BlobCommit(_)
+            | Command::BlobDelete(_) => Role::Sending,
+            Command::Token(_) => Role::Admission,
+            _ => Role::Reading,
+        };
+        assert_eq!(role, line.role, "{command:?} left on another line");
         let now = self.clock.now();
         let said = &mut self.clients[id.0].said;
         *(if matches!(command, Command::Ack(_)) { &mut said.acks } else { &mut said.others }) += 1;
         match command {
-            Command::Create(create) => self.reader.made(create),
+            Command::Create(create) => {
+                if let Some(token) = &create.token {
+                    let made = *self.tokens.entry(**token).or_insert(create.receive_id);
+                    assert_eq!(made, create.receive_id, "a token is shown for one mailbox");
+                }
+                self.reader.made(create);
+            }
             Command::Send(send) => {
                 let verdict = self.reader.released(&self.clients, id, send.mailbox, &send.payload, now);
                 for thief in &mut self.thieves {

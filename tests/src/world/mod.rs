@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sotto_engine::{ContactId, Line, Ticket, Timestamp};
 use sotto_inner::ContentId;
-use sotto_outer::{RelayIdentity, SendId};
+use sotto_outer::{AdmissionKind, ReceiveId, RelayIdentity, SendId, ShownToken, Terms};
 use sotto_relay::core::{Config, Conn};
 
 use chance::Chance;
@@ -142,6 +142,8 @@ pub struct World {
     buried: BTreeSet<RelayId>,
     hostile: Hostile,
     thieves: Vec<Thief>,
+    /// Tokens that were shown, and for which mailbox.
+    pub tokens: BTreeMap<ShownToken, ReceiveId>,
 }
 
 impl World {
@@ -170,9 +172,22 @@ impl World {
             buried: BTreeSet::new(),
             hostile: Hostile::new(seed),
             thieves: Vec::new(),
+            tokens: BTreeMap::new(),
         };
         world.clock.after(MINUTE, Occurrence::Tick);
         world
+    }
+
+    /// An empty world whose relays admit nobody without a credential.
+    pub fn minted(seed: u64) -> Self {
+        let terms = Terms { admission: AdmissionKind::Minted, ..Terms::default() };
+        Self::with_relay(seed, Config { terms, ..Config::default() })
+    }
+
+    /// A credential for one person at a relay that asks for one, good for a year.
+    pub fn credential(&mut self, relay: RelayId, uses: u32) -> Option<String> {
+        let until = self.now() + 365 * clock::DAY;
+        self.relays[relay.0].mint(uses, until)
     }
 
     /// What all of this grows from.
@@ -198,7 +213,8 @@ impl World {
     /// One more relay, running.
     pub fn add_relay(&mut self) -> RelayId {
         let id = RelayId(self.relays.len());
-        self.relays.push(Relay::new(self.seed, id, Config::default()));
+        let config = self.relay().config().clone();
+        self.relays.push(Relay::new(self.seed, id, config));
         id
     }
 

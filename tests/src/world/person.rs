@@ -149,7 +149,11 @@ impl People {
         if !self.chance.one_in(4) {
             relays.push(world.relay_of(second).address().clone());
         }
+        let moves_in = relays.len() > 1;
         world.ask(who, Intent::SetRelays { relays });
+        if moves_in {
+            world.admit(who, second);
+        }
     }
 
     fn contact(&mut self, world: &World, who: ClientId, states: &[ContactState]) -> Option<sotto_engine::ContactId> {

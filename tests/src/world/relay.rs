@@ -1,14 +1,17 @@
 //! A relay as the world runs it: the real rules over the store in memory, with the moments between a write, its commit and its
 //! answer at which a machine can fail.
 
-use sotto_outer::{ClientFrame, RelayAddress, RelayFrame, Tls};
+use sotto_outer::{AdmissionKind, ClientFrame, RelayAddress, RelayFrame, Tls};
 use sotto_relay::{
-    Identity, Timestamp,
+    Identity, Job, Mint, NewKey, Timestamp, Worked,
     core::{Config, Conn, Context, Core, ForwardOutcome, Input, Output, Ticket},
     storage::{Op, Outcome, memory::MemoryStorage},
 };
 
 use super::chance::Chance;
+
+/// The key that every relay makes for tokens.
+const TOKEN_KEY: &[u8] = include_bytes!("../../../relay/src/access/test-token-key.der");
 
 /// Names a relay in its world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +59,9 @@ impl Relay {
         let identity = *Identity::from_secret(&secret).public();
         let address =
             RelayAddress::new(&format!("relay{}.test", id.0), 443, Tls::Own, identity).expect("a plain host and port");
+        let asks = config.terms.admission != AdmissionKind::Open;
+        let mint = asks.then(|| Mint::from_secret(&secret, &identity));
+        let config = Config { gives_tokens: asks, mint, ..config };
         let mut relay = Self {
             secret,
             config,
@@ -74,6 +80,17 @@ impl Relay {
     /// Where clients find it.
     pub const fn address(&self) -> &RelayAddress {
         &self.address
+    }
+
+    /// What it was set to.
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A credential that its host mints, where it asks for one.
+    pub(super) fn mint(&mut self, uses: u32, until: u64) -> Option<String> {
+        let subject = self.chance.bytes(16);
+        self.config.mint.as_ref().map(|mint| mint.mint(&subject, uses, Timestamp::from_millis(until)))
     }
 
     /// Whether its process runs.
@@ -146,7 +163,7 @@ impl Relay {
     fn input(&mut self, now: u64, input: Input) -> Vec<Wish> {
         let Some(core) = &mut self.core else { return Vec::new() };
         let mut cx = Context { now: Timestamp::from_millis(now), rng: self.chance.rng() };
-        let (mut wishes, mut forwards) = (Vec::new(), Vec::new());
+        let (mut wishes, mut forwards, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
         for output in core.handle(&mut cx, input) {
             match output {
                 Output::Store(ticket, op) => self.waiting.push((ticket, op)),
@@ -155,11 +172,20 @@ impl Relay {
                     let frame = RelayFrame::decode(&frame).expect("a relay's frames decode");
                     wishes.extend(readers.into_iter().map(|conn| Wish::Send(conn, Box::new(frame.clone()))));
                 }
-                Output::Wake(_) | Output::Job(..) | Output::Host(..) => {}
+                Output::Wake(_) | Output::Host(..) => {}
+                Output::Job(ticket, job) => jobs.push((ticket, job)),
                 // Relays of this world do not reach each other.
                 Output::Forward(ticket, _) => forwards.push(ticket),
                 Output::Close(conn) => wishes.push(Wish::Close(conn)),
             }
+        }
+        for (ticket, job) in jobs {
+            let worked = match job {
+                // Making one takes a second; each purpose and week has another name for it.
+                Job::MakeKey => Worked::Key(Some(NewKey::from_der(TOKEN_KEY))),
+                job => job.run(self.chance.rng()),
+            };
+            wishes.extend(self.input(now, Input::Worked(ticket, worked)));
         }
         for ticket in forwards {
             let outcome = ForwardOutcome::Unreachable { retry_after_secs: 60 };

@@ -3,6 +3,7 @@
 //! `cargo build --workspace --bins` builds what is run here; `make test` does so first. Nothing waits for a time to pass: each test
 //! reads what a process says until it says what is waited for.
 
+mod admission;
 mod events;
 mod failures;
 mod forward;

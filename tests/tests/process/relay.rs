@@ -25,8 +25,37 @@ impl Relay {
         Self::named(folder, "relay", &format!("127.0.0.1:{}", free_port()), &[])
     }
 
+    /// One that admits nobody without a credential.
+    pub(crate) fn minted(folder: &Path) -> Self {
+        let mut relay = Self::made(folder, "relay", &format!("127.0.0.1:{}", free_port()), &[]);
+        let file = relay.folder.join("relay.toml");
+        let configuration = fs::read_to_string(&file).unwrap();
+        let minted = configuration.replace("kind = \"open\"", "kind = \"minted\"");
+        assert_ne!(minted, configuration, "admission stands in the configuration");
+        fs::write(file, minted).unwrap();
+        relay.start();
+        relay
+    }
+
+    /// A credential that its host mints.
+    pub(crate) fn mint(&self, uses: u32) -> String {
+        let minted = Command::new(binary("sotto-relay"))
+            .args(["mint", "--uses", &uses.to_string(), "--data"])
+            .arg(&self.folder)
+            .output()
+            .unwrap();
+        assert!(minted.status.success(), "{}", String::from_utf8_lossy(&minted.stderr));
+        String::from_utf8(minted.stdout).unwrap().trim().to_owned()
+    }
+
     /// The same with a name of its own, where it listens, and further flags.
     pub(crate) fn named(folder: &Path, name: &str, listen: &str, flags: &[&str]) -> Self {
+        let mut relay = Self::made(folder, name, listen, flags);
+        relay.start();
+        relay
+    }
+
+    fn made(folder: &Path, name: &str, listen: &str, flags: &[&str]) -> Self {
         let data = folder.join(name);
         let made = Command::new(binary("sotto-relay"))
             .args(["init", "--listen", listen])
@@ -39,10 +68,7 @@ impl Relay {
         // Relays of several tests run at once, and would all count for their hosts at one place.
         let configuration = fs::read_to_string(data.join("relay.toml")).unwrap();
         fs::write(data.join("relay.toml"), configuration.replace("127.0.0.1:9464", "127.0.0.1:0")).unwrap();
-        let mut relay =
-            Self { folder: data, log: folder.join(format!("{name}.log")), child: None, address: String::new() };
-        relay.start();
-        relay
+        Self { folder: data, log: folder.join(format!("{name}.log")), child: None, address: String::new() }
     }
 
     pub(crate) fn start(&mut self) {

@@ -2,6 +2,7 @@
 //! replays one with another.
 
 mod address;
+mod admission;
 mod broken;
 mod checkers;
 mod copies;

@@ -44,7 +44,9 @@ fn whatever_fails_nothing_is_lost_nothing_twice_and_no_key_serves_two_bodies() {
 
 /// One world, from nothing to rest.
 fn live(seed: u64) {
-    let mut world = World::new(seed);
+    // In some worlds relays ask for tokens.
+    let asks = Chance::fork(seed, "admission", 0).one_in(3);
+    let mut world = if asks { World::minted(seed) } else { World::new(seed) };
     let mut chance = Chance::fork(seed, "fate", 0);
     let mut people = People::new(&mut world, chance.between(2, 5) as usize);
     // Some worlds have no faults of a kind, so that each kind is also seen alone.

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use sotto_driver::{
-    Client, Health, Intent, IntentError, NAME_BYTES_MAX, Options, RecoveryKey, RelayAddress, StoreError, view,
+    Admission, Client, Health, Intent, IntentError, NAME_BYTES_MAX, Options, RecoveryKey, RelayAddress, StoreError,
+    view,
 };
 
 use crate::{
@@ -10,16 +11,19 @@ use crate::{
     failure::Failure,
     local,
     output::{Item, Output},
-    unlock,
-    verb::profile,
+    shape, unlock,
+    verb::{profile, relay},
 };
 
 /// How long the relay may take to be reached and to make the mailboxes.
 const FIRST_CONTACT: std::time::Duration = std::time::Duration::from_secs(15);
 
 pub(crate) async fn run(globals: &Globals, init: Init, output: &mut Output) -> Result<(), Failure> {
-    let relay = profile::parse_relay(&init.relay)?;
+    let address = profile::parse_relay(&init.relay)?;
     let proxy = init.proxy.as_deref().map(profile::parse_proxy).transpose()?;
+    if let Some(text) = &init.admit {
+        relay::check_relay(&relay::parse_credential(text)?, &address)?;
+    }
     // Before anything is made: a refusal leaves no half profile behind.
     if init.name.is_empty() || init.name.len() > NAME_BYTES_MAX {
         return Err((&IntentError::Name).into());
@@ -33,7 +37,11 @@ pub(crate) async fn run(globals: &Globals, init: Init, output: &mut Output) -> R
         // Before there is a relay to dial.
         client.intent(Intent::SetProxy { proxy }).await?;
     }
-    let made = make(&client, &options, &init.name, relay, &recovery, output).await;
+    if let Some(credential) = init.admit {
+        // Before the relay is asked for anything.
+        client.intent(Intent::Admit { credential }).await?;
+    }
+    let made = make(&client, &options, &init.name, address, &recovery, output).await;
     client.close().await;
     made
 }
@@ -61,6 +69,7 @@ async fn make(
     client.intent(Intent::CreateProfile { name: name.to_owned(), relay: relay.clone() }).await?;
     let health = if options.network { Some(local::caught_up(client, FIRST_CONTACT).await) } else { None };
     let online = health.as_ref().is_some_and(Health::online);
+    let admission = client.view(|rows| view::admissions(rows))?.first().map_or(Admission::Open, |view| view.state);
     let key = recovery.to_text();
     let json = json!({
         "profile": options.profile.to_string_lossy(),
@@ -68,6 +77,7 @@ async fn make(
         "relay": relay.to_string(),
         "recovery_key": *key,
         "online": online,
+        "admission": shape::admission(admission),
     });
     let human = format!(
         "Welcome, {name}. Your profile is made.\n\n\
@@ -83,6 +93,7 @@ async fn make(
                         Was the address mistyped, remove the profile's folder and start again.";
             Err(Failure::network(health.relays.get(relay.identity()), hint))
         }
-        Some(_) | None => Ok(()),
+        // The profile is made and kept; without a mailbox nobody reaches it.
+        Some(_) | None => relay::failure(admission).map_or(Ok(()), Err),
     }
 }

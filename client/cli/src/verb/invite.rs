@@ -2,9 +2,9 @@
 
 use qrcodegen::{QrCode, QrCodeEcc};
 use serde_json::json;
-use sotto_driver::{Intent, LinkKind, Outcome};
+use sotto_driver::{Intent, LinkKind, Outcome, view};
 
-use super::Session;
+use super::{Session, relay};
 use crate::{
     args::Invite,
     failure::Failure,
@@ -34,13 +34,18 @@ pub(super) async fn run(session: &Session<'_>, invite: &Invite, output: &mut Out
         }
     };
     // Without the relay it is a link all the same, and works as soon as the relay has what belongs to it.
-    let usable = session.client.health().borrow().online();
+    let online = session.client.health().borrow().online();
+    let admission = session.client.view(|rows| view::admissions(rows))?.into_iter().next();
+    let hindrance = admission.and_then(|admission| relay::failure(admission.state).filter(|_| admission.waiting > 0));
+    let usable = online && hindrance.is_none();
     let text = link.to_string();
     let mut human = format!("{about}\n{text}");
     if invite.qr {
         human = format!("{human}\n{}", draw(&text)?);
     }
-    if !usable {
+    if let Some(Failure { error, .. }) = &hindrance {
+        human = format!("{human}\nThe link does not work yet. {error}");
+    } else if !usable {
         human.push_str("\nThe relay is out of reach now. A new link works once this profile has been online.");
     }
     output.item(Item::result(json!({ "link": text, "kind": kind, "usable": usable }), &human, &text)).await

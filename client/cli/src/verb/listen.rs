@@ -10,7 +10,7 @@ use tokio::sync::{broadcast, mpsc};
 use super::Session;
 use crate::{
     args::Listen,
-    failure::Failure,
+    failure::{Failure, sentence as sentence_of},
     output::{Item, Output},
     shape::{self, Person},
 };
@@ -185,6 +185,16 @@ impl Listener<'_> {
             Happening::Verified { contact } => ("contact.verified", self.from(contact)?),
             Happening::IdentityAccepted { contact } => ("contact.identity_accepted", self.from(contact)?),
             Happening::AnotherPerson { contact } => ("contact.another_person", self.from(contact)?),
+            Happening::Admission { relay, state } => {
+                let relays = [Some(&self.account.relay), self.account.second.as_ref()];
+                let address = relays.into_iter().flatten().find(|address| address.identity() == relay);
+                let fields = json!({
+                    "relay": address.map(ToString::to_string),
+                    "state": shape::admission(*state),
+                    "detail": sentence_of(state),
+                });
+                ("relay.admission", about(fields))
+            }
         })
     }
 

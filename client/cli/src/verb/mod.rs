@@ -9,6 +9,7 @@ pub(crate) mod init;
 mod invite;
 mod listen;
 pub(crate) mod profile;
+pub(crate) mod relay;
 mod requests;
 mod send;
 mod status;
@@ -41,6 +42,7 @@ pub(crate) async fn execute(
     match request {
         Request::Status => status::run(session, output).await,
         Request::Profile(profile) => profile::run(session, profile, output).await,
+        Request::Relay(relay) => relay::run(session, relay, output).await,
         Request::Invite(invite) => invite::run(session, invite, output).await,
         Request::Connect(connect) => connect::run(session, connect, output).await,
         Request::Requests(requests) => requests::run(session, requests, output).await,

@@ -156,6 +156,10 @@ impl Open {
             | Happening::IdentityAccepted { contact }
             | Happening::AnotherPerson { contact } => Some(*contact),
             Happening::CopyNoticed { contact } => *contact,
+            Happening::Admission { relay: _, state: _ } => {
+                self.stale.network = true;
+                None
+            }
         };
         let Some(chat) = chat else { return };
         self.stale.window |= self.window.as_ref().is_some_and(|window| window.chat() == chat);

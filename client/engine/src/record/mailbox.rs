@@ -62,6 +62,9 @@ pub struct OwnMailbox {
     /// Whether it takes only what names a one-time invitation.
     #[n(11)]
     pub invited_only: bool,
+    /// The token that its `create` shows, until it is there.
+    #[n(12)]
+    pub token: Option<SecretBytes>,
 }
 
 impl Record for OwnMailbox {

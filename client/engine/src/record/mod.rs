@@ -3,6 +3,7 @@
 //! Records are private to a profile; their format is the store's, and changes with its version.
 
 mod account;
+mod admission;
 mod contact;
 mod mailbox;
 mod mailboxes;
@@ -18,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::{RowsError, Table, Value};
 
 pub use account::{Account, Address, CurrentPrekeys};
+pub use admission::{AdmissionRow, BatchRow, BlindedRow, TokenRow};
 pub use contact::{Contact, HoldReason};
 pub use mailbox::{Known, OwnBundle, OwnMailbox};
 pub use mailboxes::{OurMailboxes, TheirMailboxes};
