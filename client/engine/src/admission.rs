@@ -206,7 +206,14 @@ impl Work<'_> {
         }
         row.state = state;
         self.save(&key, &row);
-        self.happened(Happening::Admission { relay: *relay, state })
+        self.happened(Happening::Admission { relay: *relay, state })?;
+        if self.tokens_are_coming(relay)? { Ok(()) } else { self.answer_invites_unpublished(relay) }
+    }
+
+    /// Whether what waits for tokens waits for the relay alone.
+    pub(crate) fn tokens_are_coming(&self, relay: &RelayIdentity) -> Result<bool> {
+        let row = self.load::<AdmissionRow>(&AdmissionRow::key(relay))?.unwrap_or_default();
+        Ok(matches!(row.state, Admission::Open | Admission::Asking | Admission::Admitted))
     }
 
     fn is_own_relay(&self, relay: &RelayIdentity) -> Result<bool> {

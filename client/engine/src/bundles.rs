@@ -106,7 +106,7 @@ impl Work<'_> {
         let Some(mailbox) = Self::bundle_mailbox(&account, bundle.kind) else { return Ok(()) };
         if self.waits_for_token(&mailbox)? {
             // A link that leads to no mailbox would be taken for a dead one. It is published with the mailbox.
-            return self.answer_invites_unpublished(&relay);
+            return if self.tokens_are_coming(&relay)? { Ok(()) } else { self.answer_invites_unpublished(&relay) };
         }
         let Some(mailbox) = self.mailbox_address(&mailbox)? else {
             return Err(RowsError("a contact mailbox is missing".to_owned()));

@@ -138,6 +138,9 @@ impl Work<'_> {
         match question.check(&line.relay, answer) {
             Proof::Given(nonce, terms) if Some(nonce) == before => {
                 let Some(memory) = self.memory.lines.get_mut(&line) else { return Ok(()) };
+                if !terms.token_keys.is_empty() {
+                    self.memory.token_tries.remove(&line.relay);
+                }
                 memory.terms = terms;
                 memory.terms_outdated = false;
                 self.create_wanted(&line.relay)

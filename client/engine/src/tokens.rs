@@ -25,6 +25,8 @@ const WEEK_SECS: u64 = 7 * DAY_SECS;
 const MARGIN_SECS: u64 = DAY_SECS;
 /// How long a relay that has no tokens now is left alone, the first time; it doubles with each.
 const RETRY_SECS_MIN: u64 = 3;
+/// How often in a row a relay may have none before its person is told that they wait.
+const TRIES_UNTOLD: u32 = 4;
 /// The longest pause.
 const RETRY_SECS_MAX: u64 = 3_600;
 /// How often in a row one token is denied before the credential is given up: once may be a week's turn.
@@ -80,7 +82,7 @@ impl Work<'_> {
                 return Ok(Fare::Token(Box::new(token)));
             }
             if self.lists_no_key(&relay) {
-                self.wait_for_keys(&relay);
+                self.wait_for_keys(&relay)?;
                 return Ok(Fare::Missing);
             }
             // One whose key is listed no more buys nothing any more.
@@ -141,8 +143,7 @@ impl Work<'_> {
             return Ok(());
         }
         if self.lists_no_key(relay) {
-            self.wait_for_keys(relay);
-            return Ok(());
+            return self.wait_for_keys(relay);
         }
         self.enter_admission(relay, Admission::KeysDiffer)
     }
@@ -160,12 +161,14 @@ impl Work<'_> {
         self.reading_terms(relay).is_some_and(|terms| terms.token_keys.is_empty())
     }
 
-    fn wait_for_keys(&mut self, relay: &RelayIdentity) {
+    fn wait_for_keys(&mut self, relay: &RelayIdentity) -> Result<()> {
         if let Some(memory) = self.memory.lines.get_mut(&Line::reading(*relay)) {
             memory.terms_outdated = true;
         }
         let until = self.pause_tokens(relay, 0);
         self.set_timer(until, &Timer::Tokens(*relay));
+        let patient = self.memory.token_tries.get(relay).is_none_or(|tries| *tries < TRIES_UNTOLD);
+        if patient { Ok(()) } else { self.enter_admission(relay, Admission::Busy) }
     }
 
     /// Until when a relay is left alone that has no tokens now: longer with each time.

@@ -36,6 +36,9 @@ fn two_with_credentials_meet_and_talk_while_relay_and_clients_restart() {
     people[0].kill_daemon();
     relay.start();
     people[0].start_daemon();
+    for person in &people {
+        person.listen(0).next("sync.done");
+    }
     befriend(&people, ["alice", "bob"]);
     assert!(relay.terminate(), "the relay ends in order");
     assert!(people[1].end_daemon(), "a daemon ends in order");
@@ -81,8 +84,8 @@ fn who_has_no_credential_is_told_what_to_do_and_goes_on_with_one() {
 fn a_credential_that_is_used_up_is_told_and_what_there_is_goes_on() {
     let folder = folder();
     let relay = Relay::minted(folder.path());
-    // The address and one contact.
-    let mut people = [("alice", 2), ("bob", 50)].map(|(name, uses)| admitted(folder.path(), name, &relay, uses));
+    // The address, a mailbox for invitations, one for a contact.
+    let mut people = [("alice", 3), ("bob", 50)].map(|(name, uses)| admitted(folder.path(), name, &relay, uses));
     for person in &mut people {
         person.start_daemon();
         wait_admitted(person);
