@@ -31,6 +31,7 @@ mod poll;
 mod polls;
 mod proxy;
 mod queue;
+mod roots;
 mod sockets;
 mod telemetry;
 mod tls;

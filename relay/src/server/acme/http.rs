@@ -8,12 +8,11 @@ use http_body_util::Limited;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
+use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
+
+use crate::server::roots::trusting;
 
 /// How long an answer may take.
 const ANSWER_SECS: u64 = 30;
@@ -29,15 +28,7 @@ pub(super) struct Http {
 impl Http {
     /// Trusts what the public web trusts, and the root in this PEM file.
     pub(super) fn new(root: Option<&Path>) -> io::Result<Self> {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let Some(root) = root {
-            let root = CertificateDer::from_pem_file(root).map_err(io::Error::other)?;
-            roots.add(root).map_err(io::Error::other)?;
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let tls = versions.map_err(io::Error::other)?.with_root_certificates(roots).with_no_client_auth();
-        Ok(Self { tls: Arc::new(tls) })
+        Ok(Self { tls: trusting(root)? })
     }
 
     async fn send(self, mut request: Request<BodyWrapper<Bytes>>) -> Result<BytesResponse, Error> {

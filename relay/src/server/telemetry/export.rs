@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
@@ -20,7 +20,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{clock::Clock, collector::Collector, otlp, span::Span};
-use crate::server::{Metrics, clock};
+use crate::server::{Metrics, clock, roots::trusting};
 
 /// Spans that may wait; more are dropped.
 const WAITING_MAX: usize = 2_048;
@@ -63,7 +63,11 @@ impl Recorder {
 }
 
 async fn run(collector: Collector, mut waiting: mpsc::Receiver<Span>, metrics: Arc<Metrics>) {
-    let mut export = Export { tls: collector.is_tls.then(tls).flatten(), collector, line: None };
+    let mut export = Export {
+        tls: collector.is_tls.then(|| trusting(None).ok()).flatten().map(TlsConnector::from),
+        collector,
+        line: None,
+    };
     let mut clock = Clock::new(std::time::Instant::now(), unix());
     let mut spans = Vec::with_capacity(SPANS_MAX);
     let mut works = true;
@@ -143,12 +147,4 @@ async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> 
     // It ends with the line.
     tokio::spawn(connection);
     Ok(line)
-}
-
-/// Trusts what the public web trusts.
-fn tls() -> Option<TlsConnector> {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
-    Some(TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth())))
 }
