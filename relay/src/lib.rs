@@ -40,6 +40,6 @@ pub mod server;
 pub mod storage;
 mod time;
 
-pub use access::{Identity, Job, Mint, NewKey, TokenKey, Worked};
+pub use access::{Identity, Job, LoginPolicy, Mint, NewKey, TokenKey, Worked};
 pub use forward::Settings as ForwardSettings;
 pub use time::{Day, Timestamp};

@@ -5,13 +5,19 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::{Signature, Signer, SigningKey};
+use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sotto_outer::{RelayIdentity, limits::CREDENTIAL_BYTES_MAX};
+use zeroize::Zeroizing;
 
+use super::week;
 use crate::time::Timestamp;
 
 const HEADER: &str = r#"{"alg":"EdDSA","typ":"JWT"}"#;
+/// Bytes of a subject.
+const SUBJECT_BYTES: usize = 16;
+const DAY_SECS: u64 = 86_400;
 
 /// The key that credentials are signed with. Wiped from memory on drop.
 #[derive(Clone)]
@@ -62,6 +68,21 @@ impl Mint {
         format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature.to_bytes()))
     }
 
+    /// A credential for whom an issuer named, and until when it is good: through the week, and the day after it, so that nobody gets
+    /// one that is over at once. However often they log in within the week it is the same one, and so counted once.
+    pub(crate) fn mint_for(&self, issuer: &str, subject: &str, uses: u32, now: Timestamp) -> (String, Timestamp) {
+        let week = week(now.day());
+        let until = Timestamp::from_millis((u64::from(week + 1) * 7 + 1) * DAY_SECS * 1_000);
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&*self.derived(b"subject")).expect("HMAC takes a key of any length");
+        mac.update(&week.to_be_bytes());
+        mac.update(&u64::try_from(issuer.len()).unwrap_or(u64::MAX).to_be_bytes());
+        mac.update(issuer.as_bytes());
+        mac.update(subject.as_bytes());
+        let digest = mac.finalize().into_bytes();
+        (self.mint(&digest[..SUBJECT_BYTES], uses, until), until)
+    }
+
     /// What a credential allows now; nothing where it is not one of this key's, for this relay, in its time.
     pub(crate) fn admit(&self, credential: &[u8], now: Timestamp) -> Option<Admitted> {
         if credential.len() > CREDENTIAL_BYTES_MAX {
@@ -85,8 +106,12 @@ impl Mint {
     }
 
     fn holder(&self, sub: &str) -> [u8; 32] {
-        let key = Sha256::new().chain_update(b"holder").chain_update(self.key.to_bytes()).finalize();
-        Sha256::new().chain_update(key).chain_update(sub.as_bytes()).finalize().into()
+        Sha256::new().chain_update(*self.derived(b"holder")).chain_update(sub.as_bytes()).finalize().into()
+    }
+
+    /// A key for something else, which tells nothing about this one.
+    fn derived(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(Sha256::new().chain_update(purpose).chain_update(self.key.to_bytes()).finalize().into())
     }
 }
 
@@ -124,6 +149,28 @@ mod tests {
         assert_eq!(mint.admit(credential.as_bytes(), NOW.plus_secs(60)), None, "its time is over");
         let other = mint.mint(&[4; 16], 20, NOW.plus_secs(60));
         assert_ne!(mint.admit(other.as_bytes(), NOW).unwrap().holder, admitted.holder);
+    }
+
+    #[test]
+    fn whoever_logs_in_has_one_credential_a_week() {
+        const WEEK_SECS: u32 = 7 * 86_400;
+        let mint = mint(1, 2);
+        let (credential, until) = mint.mint_for("https://issuer.example", "alice", 20, NOW);
+        assert_eq!(mint.mint_for("https://issuer.example", "alice", 20, NOW.plus_secs(60)).0, credential);
+        let admitted = mint.admit(credential.as_bytes(), NOW).unwrap();
+        assert_eq!((admitted.uses, admitted.until), (20, until));
+        assert!(until > NOW.plus_secs(86_400) && until <= NOW.plus_secs(WEEK_SECS + 86_400));
+        let others = [
+            mint.mint_for("https://issuer.example", "alice", 20, NOW.plus_secs(WEEK_SECS)),
+            mint.mint_for("https://issuer.example", "bob", 20, NOW),
+            mint.mint_for("https://issuer.examplea", "lice", 20, NOW),
+            mint.mint_for("https://other.example", "alice", 20, NOW),
+        ];
+        for (other, _) in others {
+            assert_ne!(mint.admit(other.as_bytes(), NOW).unwrap().holder, admitted.holder);
+        }
+        let (more, _) = mint.mint_for("https://issuer.example", "alice", 30, NOW);
+        assert_eq!(mint.admit(more.as_bytes(), NOW).unwrap().holder, admitted.holder, "what was given still counts");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Each check costs the same whether the mailbox exists or not, so that the time of an answer tells no more than `denied` does.
 
 mod minted;
+pub(crate) mod oidc;
 pub(crate) mod tokens;
 mod work;
 
@@ -15,6 +16,7 @@ use sotto_outer::{
 use subtle::ConstantTimeEq;
 
 pub use minted::Mint;
+pub use oidc::LoginPolicy;
 pub(crate) use tokens::week;
 pub use tokens::{Job, NewKey, TokenKey, Worked};
 pub(crate) use work::shown_bits;

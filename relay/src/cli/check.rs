@@ -1,4 +1,5 @@
-//! `check`: whether a relay could run from a folder, one line for each thing looked at. Writes nothing but the lock.
+//! `check`: whether a relay could run from a folder, one line for each thing looked at. Writes nothing but the lock, and asks
+//! nobody but the issuer where people log in, if they do.
 
 use std::{
     io::{self, Write},
@@ -31,12 +32,20 @@ pub(super) async fn check(data: &Path) -> Result<(), CliError> {
         Ok(false) => Err("it has another version's form; `sotto-relay run` brings an older one up to date".to_owned()),
         Err(error) => Err(error.to_string()),
     };
-    let lines = [
-        say("configuration", config.and_then(|config| config.settings(&dir)).map_err(|error| error.to_string())),
+    let settings = config.and_then(|config| config.settings(&dir));
+    let issuer = match settings.as_ref().map(|settings| &settings.join) {
+        Ok(Some(join)) => {
+            Some(join.examine().await.map_err(|error| format!("no login is possible ({})", error.kind())))
+        }
+        Ok(None) | Err(_) => None,
+    };
+    let mut lines = vec![
+        say("configuration", settings.map_err(|error| error.to_string())),
         say("identity key", identity.map_err(|error| error.to_string())),
         say("address", address.map_err(|error| error.to_string())),
         say("database", database),
     ];
+    lines.extend(issuer.map(|examined| say("issuer", examined)));
     let mut out = io::stdout();
     for (_, line) in &lines {
         writeln!(out, "{line}")?;

@@ -284,7 +284,7 @@ impl CliError {
             Self::Admin(AdminError::Silent(_) | AdminError::System(_)) => 2,
             Self::Start(StartError::Tls(_) | StartError::Blobs(_) | StartError::ForwardKeys(KeysError::File(_))) => 2,
             Self::Start(StartError::ForwardKeys(KeysError::Damaged)) => 1,
-            Self::Start(StartError::Nowhere) => 1,
+            Self::Start(StartError::Nowhere | StartError::IssuerRoot) => 1,
             Self::Start(StartError::Listen { .. }) => 3,
         }
     }

@@ -64,6 +64,13 @@ impl Endpoint {
         RelayAddress::new(&host, port, self.tls()?, identity).map_err(ConfigError::Public)
     }
 
+    /// Whether browsers keep what is for protected connections alone.
+    pub(super) fn has_cookies(&self) -> Result<bool, ConfigError> {
+        let host = self.public()?.map_or_else(|| self.listen().ip().to_string(), |(host, _)| host);
+        let is_here = host.parse().map_or(host == "localhost", |ip: IpAddr| ip.to_canonical().is_loopback());
+        Ok(self.tls()? != Tls::Off || is_here || host.ends_with(".onion"))
+    }
+
     /// Whether a new relay can be reached by these.
     pub(super) fn check_new(&self) -> Result<(), ConfigError> {
         self.check()?;

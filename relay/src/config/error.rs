@@ -51,8 +51,16 @@ pub(crate) enum ConfigError {
     #[error("with tls = \"acme\", `public` is a name and a port, as \"relay.example:443\"")]
     Acme,
     /// Not one of the words.
-    #[error("relay.toml: `admission.kind` is \"open\" or \"minted\", not \"{0}\"")]
+    #[error("relay.toml: `admission.kind` is \"open\", \"minted\" or \"oidc\", not \"{0}\"")]
     Admission(String),
+    /// A browser gives no cookie that is for TLS alone to such a place.
+    #[error(
+        "with admission.kind = \"oidc\", browsers need `tls` to be \"own\" or \"acme\"; \"off\" is for this machine and for onion services"
+    )]
+    JoinWithoutTls,
+    /// Others on this machine could read it.
+    #[error("{} can be read by all users of this machine; run `chmod 600` on it", .0.display())]
+    SecretMode(PathBuf),
     /// Not one of the words.
     #[error("`tls` is \"own\", \"acme\" or \"off\", not \"{0}\"")]
     Tls(String),

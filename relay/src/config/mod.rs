@@ -64,6 +64,9 @@ impl Config {
         let config = Self { endpoint: table.clone().try_into()?, sections: table.try_into()? };
         config.endpoint.check()?;
         config.sections.check()?;
+        if config.sections.admission.kind()? == AdmissionKind::Oidc && !config.endpoint.has_cookies()? {
+            return Err(ConfigError::JoinWithoutTls);
+        }
         Ok(config)
     }
 
@@ -118,6 +121,7 @@ impl Config {
             database: Some(dir.database()),
             memory_bytes_max: sections.limits.memory_bytes_max(),
             page: sections.page.to_settings(),
+            join: sections.admission.join(dir)?,
             forward: sections.forward.settings(),
             forward_keys: Some(dir.path().join("forward.keys")),
             telemetry: sections.telemetry.to_settings()?,
@@ -214,6 +218,24 @@ mod tests {
         assert!(refused("[telemetry]\nsample_ratio = 1.5").contains("telemetry.sample_ratio"));
         assert!(Config::parse("[telemetry]\notlp_endpoint = \"https://traces.example\"\nsample_ratio = 1.0").is_ok());
         assert!(refused("listen =").contains("relay.toml"));
+    }
+
+    #[test]
+    fn browsers_log_in_where_they_keep_a_cookie() {
+        let oidc = "[admission]\nkind = \"oidc\"\nissuer = \"https://issuer.example\"\nclient_id = \"relay\"";
+        let parse = |head: &str| Config::parse(&format!("{head}\n{oidc}"));
+        for head in [
+            "",
+            "tls = \"off\"",
+            "public = \"relay.example:443\"",
+            "public = \"relay.onion:80\"\ntls = \"off\"",
+            "public = \"localhost:80\"\ntls = \"off\"",
+        ] {
+            assert!(parse(head).is_ok(), "{head}");
+        }
+        for head in ["public = \"relay.example:80\"\ntls = \"off\"", "public = \"10.0.0.1:80\"\ntls = \"off\""] {
+            assert!(matches!(parse(head), Err(ConfigError::JoinWithoutTls)), "{head}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod files;
 mod forward;
 mod host;
 mod hub;
+mod join;
 mod memory;
 mod metrics;
 mod notify;
@@ -69,6 +70,7 @@ use tokio::{
 };
 
 pub(crate) use self::host::Host;
+pub(crate) use self::join::redirect_address;
 pub(crate) use self::page::contact_uri;
 use self::{
     accept::{Caller, Door, Rules},
@@ -77,6 +79,7 @@ use self::{
     connection::Client,
     disk::Disk,
     hub::{Event, Watched},
+    join::Join,
     outbox::AllUnread,
     polls::Polls,
     sockets::{connections_max, listen, listen_all},
@@ -89,6 +92,7 @@ pub use self::{
     callers::ProxySettings,
     clock::Clock,
     files::{CertificateFiles, FilesError},
+    join::{ClientSecret, IssuerAddress, JoinSettings, NotAnAddress},
     metrics::{AdmittedBy, Blobs, Direction, ForwardError, Forwards, Metrics, Tokens},
     notify::Notify,
     page::PageSettings,
@@ -159,6 +163,8 @@ pub struct Settings {
     pub forward_keys: Option<PathBuf>,
     /// The host's words on the pages that browsers see; absent: there are no pages.
     pub page: Option<PageSettings>,
+    /// Where people log in for a credential; absent: nowhere.
+    pub join: Option<JoinSettings>,
     /// Where traces go; absent: there are none.
     pub telemetry: Option<TelemetrySettings>,
     /// Where blobs are kept, if they are.
@@ -186,6 +192,7 @@ impl Settings {
             forward: ForwardSettings::default(),
             forward_keys: None,
             page: None,
+            join: None,
             blobs: None,
             telemetry: None,
             clock: Clock::default(),
@@ -213,6 +220,9 @@ pub enum StartError {
     /// The keys for what comes through other relays.
     #[error("{0}")]
     ForwardKeys(#[from] KeysError),
+    /// The file of the issuer's root.
+    #[error("admission.issuer_root is no PEM file with a certificate; nothing was changed")]
+    IssuerRoot,
     /// The place of the blobs cannot be used.
     #[error("blobs cannot be kept: {0}; nothing was changed")]
     Blobs(#[from] ObjectError),
@@ -251,12 +261,19 @@ fn public_address(settings: &Settings, identity: &Identity, bound: SocketAddr) -
     RelayAddress::new(&host, port, settings.transport.tls(), *identity.public()).ok()
 }
 
-/// The pages that browsers see, where there are to be any.
-fn pages(settings: &Settings, address: Option<&RelayAddress>) -> Router {
-    match (&settings.page, address) {
-        (Some(words), Some(address)) => page::router(address, words, &settings.core),
-        (None, _) | (_, None) => Router::new(),
-    }
+/// The pages that browsers see, and where they log in, where there are to be any.
+fn pages(settings: &Settings, address: Option<&RelayAddress>, metrics: &Arc<Metrics>) -> Result<Router, StartError> {
+    let Some(address) = address else { return Ok(Router::new()) };
+    let home = settings.page.as_ref().map(|words| page::router(address, words, &settings.core));
+    let join = match (&settings.join, &settings.core.mint) {
+        (Some(join), Some(mint)) => {
+            Some(Join::new(join.clone(), address, mint.clone(), Arc::clone(metrics), settings.clock.clone())?)
+        }
+        (None, _) | (_, None) => None,
+    };
+    let looks = (home.is_some() || join.is_some()).then(|| page::looks(address.tls() == Tls::Acme));
+    let join = join.map(|join| join::router(Arc::new(join)));
+    Ok([home, join, looks].into_iter().flatten().fold(Router::new(), Router::merge))
 }
 
 impl<S: Storage> Relay<S> {
@@ -296,7 +313,7 @@ impl<S: Storage> Relay<S> {
         let quarter = usize::try_from(memory_bytes_max / 4).unwrap_or(usize::MAX);
         let transit_bytes_max = settings.core.transit_bytes_max.min(quarter);
         let public = public_address(&settings, &identity, address);
-        let pages = pages(&settings, public.as_ref());
+        let pages = pages(&settings, public.as_ref(), &metrics)?;
         let place = public.as_ref().map(RelayAddress::place).unwrap_or_default();
         let blob_quota = settings.blobs.as_ref().map(|blobs| blobs.quota);
         let config = Config { place, blobs: blob_quota, transit_bytes_max, ..settings.core };

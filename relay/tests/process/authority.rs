@@ -61,15 +61,10 @@ type Answer = (StatusCode, HeaderMap, String);
 impl Authority {
     /// Serves on a port of its own until the test ends.
     pub(crate) async fn start() -> Arc<Self> {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let root = params.self_signed(&key).unwrap();
-        let issuer = Issuer::new(params, key);
-        let own_key = KeyPair::generate().unwrap();
-        let own = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&own_key, &issuer).unwrap();
+        let (root, issuer) = root();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let listener = TlsListener::new(listener, &issuer);
         let authority = Arc::new(Self {
             root,
             issuer,
@@ -79,14 +74,6 @@ impl Authority {
             order: Mutex::default(),
             orders: AtomicU64::new(0),
         });
-        let key = PrivatePkcs8KeyDer::from(own_key.serialize_der()).into();
-        let config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![own.der().clone()], key)
-            .unwrap();
-        let listener = TlsListener { listener, acceptor: TlsAcceptor::from(Arc::new(config)) };
         let router = router(&authority);
         tokio::spawn(async move { axum::serve(listener, router).await });
         authority
@@ -264,10 +251,34 @@ fn part(body: &str, name: &str) -> Value {
     serde_json::from_slice(&BASE64URL_NOPAD.decode(body[name].as_str().unwrap().as_bytes()).unwrap()).unwrap()
 }
 
+/// A root, and what it signs with.
+pub(crate) fn root() -> (Certificate, Issuer<'static, KeyPair>) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = params.self_signed(&key).unwrap();
+    (root, Issuer::new(params, key))
+}
+
 /// TLS for `axum::serve`.
-struct TlsListener {
+pub(crate) struct TlsListener {
     listener: TcpListener,
     acceptor: TlsAcceptor,
+}
+
+impl TlsListener {
+    /// As `localhost`, which this root vouches for.
+    pub(crate) fn new(listener: TcpListener, issuer: &Issuer<'static, KeyPair>) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let leaf = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, issuer).unwrap();
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+            .unwrap();
+        Self { listener, acceptor: TlsAcceptor::from(Arc::new(config)) }
+    }
 }
 
 impl axum::serve::Listener for TlsListener {

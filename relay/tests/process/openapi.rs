@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use crate::page;
+use crate::{join, page};
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"];
 
@@ -82,6 +82,8 @@ fn openapi_names_every_path_and_method_and_no_others() {
     assert_eq!(documented.keys().cloned().collect::<BTreeSet<_>>(), paths);
 
     let dir = tempfile::tempdir().unwrap();
+    // With pages, and a login whose issuer is not there.
+    join::init(dir.path(), "http://127.0.0.1:1", &[]);
     let relay = page::start(dir.path());
     for (path, item) in &documented {
         let port = if item.is_local { relay.metrics } else { relay.address };

@@ -65,9 +65,11 @@ impl Ear {
     }
 }
 
-/// A relay whose host has something to say.
+/// A relay whose host has something to say; made where it is not yet.
 pub(crate) fn start(data: &Path) -> RelayProcess {
-    relay::init(data);
+    if !data.join("relay.toml").exists() {
+        relay::init(data);
+    }
     let path = data.join("relay.toml");
     let mut config = std::fs::read_to_string(&path).unwrap();
     for (key, words) in [

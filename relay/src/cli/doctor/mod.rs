@@ -3,6 +3,7 @@
 
 mod database;
 mod disk;
+mod issuer;
 mod network;
 mod place;
 mod tls;
@@ -76,6 +77,7 @@ pub(super) async fn doctor(data: &Path, json: bool) -> Result<(), CliError> {
     findings.extend(place::examine(&patient));
     findings.extend(disk::examine(&patient));
     findings.extend(database::examine(&patient).await);
+    findings.extend(issuer::examine(&patient).await);
     // Dialling and resolving wait for the network.
     let network = tokio::task::spawn_blocking(move || network::examine(&patient)).await;
     findings.extend(network.map_err(io::Error::other)?);

@@ -36,7 +36,7 @@ pub(super) fn examine(patient: &Patient) -> Vec<Finding> {
 }
 
 /// As people have it.
-fn address(patient: &Patient) -> Option<RelayAddress> {
+pub(super) fn address(patient: &Patient) -> Option<RelayAddress> {
     let announced = fs::read_to_string(patient.dir.listening()).ok().filter(|_| patient.is_running);
     if let Some(line) = announced.as_deref().and_then(|text| text.lines().last()) {
         return line.parse().ok();

@@ -116,11 +116,15 @@ pub struct Blobs {
     refused: Family<Label, Counter>,
 }
 
+/// How a login for a credential can end.
+const LOGIN_OUTCOMES: [&str; 6] = ["done", "stale", "busy", "denied", "unreachable", "invalid"];
+
 /// Admission tokens.
 #[derive(Debug, Default)]
 pub struct Tokens {
     issued: Family<Label, Counter>,
     shown: Family<Label, Counter>,
+    logins: Family<Label, Counter>,
 }
 
 impl Default for Forwards {
@@ -195,6 +199,10 @@ impl Tokens {
         for outcome in ["spent", "invalid"] {
             self.shown.get_or_create(&[("outcome", outcome)]).inc_by(0);
         }
+        for outcome in LOGIN_OUTCOMES {
+            self.logins.get_or_create(&[("outcome", outcome)]).inc_by(0);
+        }
+        relay.register("logins", "Logins for a credential, by how they ended", self.logins.clone());
         relay.register("tokens_issued", "Tokens signed, by how their holder was admitted", self.issued.clone());
         relay.register("tokens_shown", "Tokens shown, by whether they were taken", self.shown.clone());
     }
@@ -202,6 +210,11 @@ impl Tokens {
     /// Some were signed.
     pub fn issued(&self, by: AdmittedBy, count: u64) {
         self.issued.get_or_create(&[("admission", by.word())]).inc_by(count);
+    }
+
+    /// A login ended; how is one of [`LOGIN_OUTCOMES`].
+    pub(in crate::server) fn login(&self, outcome: &'static str) {
+        self.logins.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// One was shown; `taken` says whether it was right and not spent.
@@ -234,6 +247,7 @@ mod tests {
         pub(in super::super) fn for_a_test(&self) {
             AdmittedBy::ALL.into_iter().for_each(|by| self.issued(by, 1));
             [true, false].into_iter().for_each(|taken| self.shown(taken));
+            LOGIN_OUTCOMES.into_iter().for_each(|outcome| self.login(outcome));
         }
     }
 }

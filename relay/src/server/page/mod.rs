@@ -4,9 +4,9 @@
 //! who asks, and no page needs a script but the one that shows a link, which no server may see [REL-61].
 
 mod qr;
-mod render;
-mod security_txt;
-mod sheet;
+pub(super) mod render;
+pub(super) mod security_txt;
+pub(super) mod sheet;
 
 use std::sync::Arc;
 
@@ -57,17 +57,23 @@ pub(super) fn router(address: &RelayAddress, words: &PageSettings, rules: &Confi
     let router = Router::new()
         .route("/", get(answer).with_state(sheet(HTML, Guard::Still, render::home(&about))))
         .route("/i", get(answer).with_state(sheet(HTML, Guard::Script, render::link(&about))))
-        .route("/page/style.css", get(answer).with_state(sheet("text/css; charset=utf-8", Guard::Still, STYLE.into())))
         .route(
             "/page/link.js",
             get(answer).with_state(sheet("text/javascript; charset=utf-8", Guard::Still, SCRIPT.into())),
         )
-        .route("/page/mark.svg", get(answer).with_state(sheet("image/svg+xml", Guard::Still, MARK.into())))
         .route("/robots.txt", get(answer).with_state(sheet(TEXT, Guard::Still, ROBOTS.into())));
     match contact_uri(&words.contact) {
         Some(contact) => router.route("/.well-known/security.txt", get(security_txt).with_state(contact.into())),
         None => router,
     }
+}
+
+/// What all pages show, those of [`super::join`] too.
+pub(super) fn looks(is_public_tls: bool) -> Router {
+    let sheet = |kind, body: &str| Arc::new(Sheet::new(kind, Guard::Still, is_public_tls, body.to_owned()));
+    Router::new()
+        .route("/page/style.css", get(answer).with_state(sheet("text/css; charset=utf-8", STYLE)))
+        .route("/page/mark.svg", get(answer).with_state(sheet("image/svg+xml", MARK)))
 }
 
 const HTML: &str = "text/html; charset=utf-8";

@@ -1,6 +1,9 @@
 //! The pages' text, with this relay's own in its places.
 
-use sotto_outer::limits::{MAILBOX_LAPSE_DAYS, PAYLOAD_BYTES_MAX};
+use sotto_outer::{
+    AdmissionKind,
+    limits::{MAILBOX_LAPSE_DAYS, PAYLOAD_BYTES_MAX},
+};
 
 use super::{About, contact_uri, qr};
 
@@ -15,6 +18,7 @@ pub(super) fn home(about: &About<'_>) -> String {
         "name" => Some(escape(about.address.host())),
         "operator" => Some(operator(&about.words.operator)),
         "address" => Some(escape(&address)),
+        "entry" => Some(entry(about).to_owned()),
         "qr" => Some(qr::svg(&address, "The relay’s address as a QR code")),
         "policy" => Some(policy(&about.words.policy)),
         "limits" => Some(limits(about)),
@@ -34,7 +38,7 @@ pub(super) fn link(about: &About<'_>) -> String {
 }
 
 /// Puts values, HTML already, into the places `{{name}}`; what is put in is not looked at again.
-fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
+pub(in crate::server) fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut parts = template.split("{{");
     let mut page = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -46,7 +50,7 @@ fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
 }
 
 /// Text as HTML that reads the same, inside an element or a quoted attribute.
-fn escape(text: &str) -> String {
+pub(in crate::server) fn escape(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -96,13 +100,29 @@ fn get(download: &str) -> String {
     format!("Install Sotto: <a href=\"{download}\">{download}</a>")
 }
 
+/// What it takes to use this relay.
+const fn entry(about: &About<'_>) -> &'static str {
+    match about.rules.terms.admission {
+        AdmissionKind::Open => "There is nothing to sign up for.",
+        AdmissionKind::Minted => "It asks for a credential, which its host gives to those it is meant for.",
+        AdmissionKind::Oidc => {
+            "It asks for a credential: <a href=\"/join\">log in to get one</a>. What you then do here is not linked to that."
+        }
+    }
+}
+
 /// What somebody who uses this relay can count on, row by row.
 fn limits(about: &About<'_>) -> String {
     let limits = &about.rules.limits;
     let (held, requests) = (limits.mailbox_envelopes_max, about.rules.contact_envelopes_max);
     let (mib, days) = (limits.mailbox_bytes_max / MIB, limits.envelope_ttl_secs / 86_400);
+    let open_to = match about.rules.terms.admission {
+        AdmissionKind::Open => "Everyone who has its address",
+        AdmissionKind::Minted => "Those to whom its host gives a credential; all others can write to them",
+        AdmissionKind::Oidc => "Those who can log in; all others can write to them",
+    };
     let rows = [
-        ("Open to", "Everyone who has its address".to_owned()),
+        ("Open to", open_to.to_owned()),
         ("A mailbox holds", format!("{} messages or {mib} MiB, until they are fetched", thousands(held))),
         ("A contact address", format!("{} requests from people who are new to you", thousands(requests))),
         (
@@ -129,7 +149,7 @@ fn thousands(number: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sotto_outer::{RelayAddress, Tls};
+    use sotto_outer::{RelayAddress, Terms, Tls};
 
     use super::*;
     use crate::{core::Config, server::PageSettings};
@@ -166,6 +186,23 @@ mod tests {
                 "{page}"
             );
             assert!(page.contains("sotto://relay.example:443/"), "{page}");
+        }
+    }
+
+    #[test]
+    fn the_page_says_what_it_takes_to_come() {
+        let address = RelayAddress::new("relay.example", 443, Tls::Acme, [7; 32].into()).unwrap();
+        let words = PageSettings::default();
+        let home = |admission| {
+            let terms = Terms { admission, ..Terms::default() };
+            let rules = Config { terms, ..Config::default() };
+            home(&About { address: &address, words: &words, rules: &rules })
+        };
+        assert!(home(AdmissionKind::Open).contains("nothing to sign up for"));
+        assert!(home(AdmissionKind::Minted).contains("a credential, which its host gives"));
+        assert!(home(AdmissionKind::Oidc).contains("<a href=\"/join\">"));
+        for admission in [AdmissionKind::Minted, AdmissionKind::Oidc] {
+            assert!(!home(admission).contains("sign up") && !home(admission).contains("Everyone"));
         }
     }
 

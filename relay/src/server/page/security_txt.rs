@@ -23,7 +23,7 @@ pub(crate) fn contact_uri(contact: &str) -> Option<String> {
 }
 
 /// Year, month and day of the Gregorian calendar, counting from 1 March, so that a leap day is the last of its year.
-fn date(day: Day) -> (u32, u32, u32) {
+pub(in crate::server) fn date(day: Day) -> (u32, u32, u32) {
     // 1970-01-01 is day 719,468 since 0000-03-01; 400 years have 146,097 days.
     let days = day.as_days().saturating_add(719_468);
     let (era, of_era) = (days / 146_097, days % 146_097);

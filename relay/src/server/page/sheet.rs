@@ -46,26 +46,7 @@ impl Sheet {
         let digest = Sha256::digest(&body);
         let etag = format!("\"{}\"", BASE64URL_NOPAD.encode(&digest[..12]));
         let etag = HeaderValue::try_from(etag).expect("base64url in quotes: visible ASCII");
-        let mut headers = HeaderMap::new();
-        let fixed = [
-            (header::CONTENT_TYPE, kind),
-            (header::CONTENT_SECURITY_POLICY, guard.policy()),
-            (header::CACHE_CONTROL, "public, max-age=300"),
-            (header::REFERRER_POLICY, "no-referrer"),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        ];
-        let named = [
-            ("cross-origin-opener-policy", "same-origin"),
-            ("cross-origin-resource-policy", "same-origin"),
-            ("permissions-policy", PERMISSIONS),
-        ];
-        headers.extend(fixed.map(|(name, value)| (name, HeaderValue::from_static(value))));
-        for (name, value) in named {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        if is_public_tls {
-            headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=15552000"));
-        }
+        let mut headers = headers(kind, guard, is_public_tls);
         headers.insert(header::ETAG, etag.clone());
         Self { headers, etag, body: body.into() }
     }
@@ -80,6 +61,37 @@ impl Sheet {
         }
         (self.headers.clone(), self.body.clone()).into_response()
     }
+}
+
+/// A page for one browser alone, which keeps nothing of it.
+pub(in crate::server) fn once(status: StatusCode, is_public_tls: bool, body: String) -> Response {
+    let mut headers = headers("text/html; charset=utf-8", Guard::Still, is_public_tls);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    (status, headers, body).into_response()
+}
+
+fn headers(kind: &'static str, guard: Guard, is_public_tls: bool) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let fixed = [
+        (header::CONTENT_TYPE, kind),
+        (header::CONTENT_SECURITY_POLICY, guard.policy()),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    let named = [
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("permissions-policy", PERMISSIONS),
+    ];
+    headers.extend(fixed.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    for (name, value) in named {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if is_public_tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=15552000"));
+    }
+    headers
 }
 
 /// What no page here needs; copying a link does need the clipboard.
@@ -116,6 +128,15 @@ mod tests {
         }
         assert!(!header(&still, "content-security-policy").contains("script-src"));
         assert!(header(&script, "content-security-policy").contains("script-src 'self'; connect-src 'none'"));
+    }
+
+    #[test]
+    fn what_is_for_one_browser_is_kept_by_none() {
+        let response = once(StatusCode::OK, true, "words".to_owned());
+        assert_eq!(header(&response, "cache-control"), "no-store");
+        assert_eq!(header(&response, "referrer-policy"), "no-referrer");
+        assert_eq!(header(&response, "content-security-policy"), Guard::Still.policy());
+        assert!(!response.headers().contains_key("etag"));
     }
 
     #[test]
