@@ -8,6 +8,7 @@ use hyper::{
     header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE},
 };
 use sotto_outer::{Answer, BlobState, Command, limits::BLOB_PART_BYTES};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     blobs_client::{Blob, Frames, Http, Place, request},
@@ -193,19 +194,23 @@ async fn an_upload_goes_on_after_kills_in_the_middle_of_a_part() {
     assert!(http.get(&blob, None).await.unwrap().1 == blob.all());
 }
 
-/// Sends half a part, waits until some of it is on the disk, and kills the relay.
-async fn half_a_part(place: &Place, blob: &Blob, part: u32, relay: &mut RelayProcess, data: &Path) {
-    let bytes = blob.part(part);
-    let (half, address) = (bytes.slice(..bytes.len() / 2), place.address);
-    let head = format!(
+/// What a request that puts a part begins with.
+fn head(blob: &Blob, part: u32) -> String {
+    format!(
         "PUT /v1/blob HTTP/1.1\r\nHost: relay\r\nAuthorization: {}\r\nContent-Range: {}\r\nContent-Length: {}\r\n\r\n",
         blob.writer_shows(),
         blob.content_range(part),
-        bytes.len()
-    );
+        blob.part(part).len()
+    )
+}
+
+/// Sends half a part, waits until some of it is on the disk, and kills the relay.
+async fn half_a_part(place: &Place, blob: &Blob, part: u32, relay: &mut RelayProcess, data: &Path) {
+    let bytes = blob.part(part);
+    let (half, address, head) = (bytes.slice(..bytes.len() / 2), place.address, head(blob, part));
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes()).await.unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut stream, &half).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&half).await.unwrap();
     while files(data).1 == 0 {
         tokio::task::yield_now().await;
     }
@@ -239,6 +244,31 @@ async fn a_client_that_stops_in_the_middle_leaves_nothing_of_that_part() {
     let rest = format!("bytes={}-", first.len());
     let (_, rest) = place.http().await.unwrap().get(&SMALL, Some(&rest)).await.unwrap();
     assert!([first, rest].concat() == SMALL.all());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_comes_late_changes_nothing_of_what_is_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    relay::init(dir.path());
+    let relay = RelayProcess::start(dir.path());
+    let place = Place::plain(relay.address);
+    let (mut frames, mut http) = (place.frames().await.unwrap(), place.http().await.unwrap());
+    frames.create(&SMALL).await.unwrap();
+    let mut late = tokio::net::TcpStream::connect(place.address).await.unwrap();
+    let other = vec![0xee; SMALL.part(2).len()];
+    late.write_all(head(&SMALL, 2).as_bytes()).await.unwrap();
+    late.write_all(&other[1..]).await.unwrap();
+    while files(dir.path()).1 == 0 {
+        tokio::task::yield_now().await;
+    }
+    put_all(&mut http, &SMALL).await;
+    assert!(frames.commit(&SMALL).await.unwrap().committed);
+    late.write_all(&other[..1]).await.unwrap();
+    let mut status = [0; 12];
+    late.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 409");
+    assert!(http.get(&SMALL, None).await.unwrap().1 == SMALL.all());
+    assert_eq!(files(dir.path()), (3, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -23,7 +23,7 @@ use futures_util::{StreamExt, stream};
 use nix::sys::statvfs::statvfs;
 use sotto_outer::{blob, limits::BLOB_PART_BYTES};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::{Instant, timeout, timeout_at},
 };
 
@@ -35,7 +35,7 @@ use crate::{
     storage::{
         Op, Outcome,
         blob::{BlobOp, BlobOutcome, BlobQuota},
-        objects::{Chunks, Directory, ObjectError, ObjectName, Objects, S3, S3Settings},
+        objects::{Chunks, Directory, ObjectError, ObjectName, Objects, S3, S3Settings, Writer},
     },
 };
 
@@ -45,6 +45,10 @@ const QUESTIONS_MAX: usize = 256;
 const STEP_BYTES: usize = 64 * 1024;
 /// ... in this many seconds is let go.
 const STEP_SECS: u64 = 30;
+/// The same while all places for transfers are taken: then who is slow keeps others out.
+const STEP_SECS_FULL: u64 = 4;
+/// Turns of parts: each part has one of so many.
+const TURNS: usize = 64;
 /// Chunks on their way out that wait for the client.
 const CHUNKS_MAX: usize = 1;
 
@@ -73,6 +77,7 @@ pub(super) struct BlobTransfers {
     objects: Objects,
     free_bytes_min: u64,
     transfers: Arc<Semaphore>,
+    turns: [Mutex<()>; TURNS],
     questions: Semaphore,
     /// The writer's; weak, so that it ends when the hub does.
     ops: mpsc::WeakUnboundedSender<Job>,
@@ -104,7 +109,8 @@ impl BlobTransfers {
             BlobPlace::S3(settings) => (Objects::S3(S3::new(settings)?), 0),
         };
         let (transfers, questions) = (Arc::new(Semaphore::new(settings.transfers_max)), Semaphore::new(QUESTIONS_MAX));
-        Ok(Self { objects, free_bytes_min, transfers, questions, ops })
+        let turns = [const { Mutex::const_new(()) }; TURNS];
+        Ok(Self { objects, free_bytes_min, transfers, turns, questions, ops })
     }
 
     /// Asks the store, beside the core.
@@ -125,6 +131,18 @@ impl BlobTransfers {
         Arc::clone(&self.transfers).try_acquire_owned().map_err(|_| Refusal::Busy)
     }
 
+    /// Lets one request at a time give a part its name.
+    async fn turn(&self, name: ObjectName) -> MutexGuard<'_, ()> {
+        let number = usize::from(name.key.0[0]) + usize::try_from(name.part).unwrap_or(0);
+        self.turns[number % TURNS].lock().await
+    }
+
+    /// In what time a body moves on by [`STEP_BYTES`].
+    fn patience(&self) -> Duration {
+        let is_full = self.transfers.available_permits() == 0;
+        Duration::from_secs(if is_full { STEP_SECS_FULL } else { STEP_SECS })
+    }
+
     /// Whether the disk has room for one more part.
     fn has_room(&self) -> bool {
         let Objects::Directory(directory) = &self.objects else { return true };
@@ -137,12 +155,12 @@ impl BlobTransfers {
 pub(super) async fn put(State(house): State<Arc<House>>, headers: HeaderMap, body: Body) -> Response {
     let Some(blobs) = &house.blobs else { return StatusCode::NOT_FOUND.into_response() };
     let mut body = body.into_data_stream();
-    match blobs.put(&headers, &mut body, &house.metrics).await {
+    match Arc::clone(blobs).put(&headers, &mut body, &house.metrics).await {
         Ok(()) => (StatusCode::NO_CONTENT, NO_STORE).into_response(),
         Err(refusal) => {
             // Who sends before it hears would not hear it: its connection would break under its hands.
             if !headers.contains_key(names::EXPECT) {
-                let _ = receive(&mut body, BLOB_PART_BYTES, None).await;
+                let _ = blobs.receive(&mut body, BLOB_PART_BYTES, None).await;
             }
             refuse(refusal, &house.metrics)
         }
@@ -168,27 +186,61 @@ pub(super) async fn head(State(house): State<Arc<House>>, headers: HeaderMap) ->
 }
 
 impl BlobTransfers {
-    async fn put(&self, headers: &HeaderMap, body: &mut BodyDataStream, metrics: &Metrics) -> Result<(), Refusal> {
+    async fn put(
+        self: Arc<Self>,
+        headers: &HeaderMap,
+        body: &mut BodyDataStream,
+        metrics: &Arc<Metrics>,
+    ) -> Result<(), Refusal> {
         let (id, capability) = header::shown(headers)?;
         let range = PutRange::read(headers)?;
         let shown = blob_capability_hash(&capability);
-        let asked = self.ask(BlobOp::Write { blob: id, shown, now: now() }).await?;
+        let may_write = BlobOp::Write { blob: id, shown, now: now() };
+        let asked = self.ask(may_write.clone()).await?;
         let Outcome::Blob(BlobOutcome::Writable { object, bytes, state }) = asked else { return Err(Refusal::Busy) };
         let part = range.part(bytes)?;
         if state.committed {
             return Err(Refusal::Committed);
         }
-        let _transfer = self.transfer()?;
+        let transfer = self.transfer()?;
         let name = ObjectName { key: object, part };
         if state.holds(part) {
             // What it holds stays; who asks again wants to hear that it is there.
-            return receive(body, range.bytes(), None).await;
+            return self.receive(body, range.bytes(), None).await;
         }
         if !self.has_room() {
             return Err(Refusal::Full);
         }
         let mut writer = self.objects.begin(name, range.bytes()).map_err(|error| of(error, metrics))?;
-        receive(body, range.bytes(), Some((&mut writer, metrics))).await?;
+        self.receive(body, range.bytes(), Some((&mut writer, metrics))).await?;
+        let counts = Arc::clone(metrics);
+        // Not given up when the client goes: its turn lasts until the part has its name, or has not.
+        let finished = tokio::spawn(async move {
+            let _transfer = transfer;
+            self.finish(writer, name, may_write, &counts).await?;
+            counts.blobs().part(Direction::Up, usize::try_from(range.bytes()).unwrap_or(0));
+            Ok(())
+        });
+        finished.await.unwrap_or(Err(Refusal::Busy))
+    }
+
+    /// Gives a part its name, unless another request did so since this one began: what is held, and perhaps committed, stays.
+    async fn finish(
+        &self,
+        writer: Writer,
+        name: ObjectName,
+        may_write: BlobOp,
+        metrics: &Metrics,
+    ) -> Result<(), Refusal> {
+        let _turn = self.turn(name).await;
+        let ObjectName { key: object, part } = name;
+        match self.ask(may_write).await? {
+            Outcome::Blob(BlobOutcome::Writable { state, .. }) if state.committed => return Err(Refusal::Committed),
+            Outcome::Blob(BlobOutcome::Writable { object: now, .. }) if now != object => return Err(Refusal::Denied),
+            Outcome::Blob(BlobOutcome::Writable { state, .. }) if state.holds(part) => return Ok(()),
+            Outcome::Blob(BlobOutcome::Writable { .. }) => {}
+            _ => return Err(Refusal::Busy),
+        }
         writer.finish().await.map_err(|error| of(error, metrics))?;
         // The row after the object, so that a part that is held can be read.
         if let Err(refusal) = self.ask(BlobOp::PartStored { object, part }).await {
@@ -198,7 +250,32 @@ impl BlobTransfers {
             }
             return Err(refusal);
         }
-        metrics.blobs().part(Direction::Up, usize::try_from(range.bytes()).unwrap_or(0));
+        Ok(())
+    }
+
+    /// Takes a body of exactly this size, and writes it where it is to be written.
+    async fn receive(
+        &self,
+        body: &mut BodyDataStream,
+        bytes: u64,
+        mut to: Option<(&mut Writer, &Metrics)>,
+    ) -> Result<(), Refusal> {
+        let (mut left, mut deadline, mut step) = (bytes, Instant::now() + self.patience(), 0);
+        while left > 0 {
+            let chunk = match timeout_at(deadline, body.next()).await {
+                Ok(Some(Ok(chunk))) => chunk,
+                Ok(Some(Err(_)) | None) => return Err(Refusal::Malformed),
+                Err(_) => return Err(Refusal::TooSlow),
+            };
+            step += chunk.len();
+            if step >= STEP_BYTES {
+                (deadline, step) = (Instant::now() + self.patience(), 0);
+            }
+            left = left.checked_sub(chunk.len() as u64).ok_or(Refusal::Malformed)?;
+            if let Some((writer, metrics)) = &mut to {
+                writer.write(chunk).await.map_err(|error| of(error, metrics))?;
+            }
+        }
         Ok(())
     }
 
@@ -255,7 +332,8 @@ async fn give(
     let mut next = Some(Ok(first));
     while let Some(chunk) = next {
         let failed = chunk.as_ref().err().copied();
-        match timeout(Duration::from_secs(STEP_SECS), out.send(chunk)).await {
+        // A chunk is two steps.
+        match timeout(2 * pieces.blobs.patience(), out.send(chunk)).await {
             Ok(Ok(())) => {}
             // The client is gone.
             Ok(Err(_)) => return,
@@ -309,35 +387,6 @@ impl Pieces {
         *chunks = self.open();
         chunks.recv().await
     }
-}
-
-/// Takes a body of exactly this size, and writes it where it is to be written.
-async fn receive(
-    body: &mut BodyDataStream,
-    bytes: u64,
-    mut to: Option<(&mut crate::storage::objects::Writer, &Metrics)>,
-) -> Result<(), Refusal> {
-    let (mut left, mut deadline, mut step) = (bytes, step_end(), 0);
-    while left > 0 {
-        let chunk = match timeout_at(deadline, body.next()).await {
-            Ok(Some(Ok(chunk))) => chunk,
-            Ok(Some(Err(_)) | None) => return Err(Refusal::Malformed),
-            Err(_) => return Err(Refusal::TooSlow),
-        };
-        step += chunk.len();
-        if step >= STEP_BYTES {
-            (deadline, step) = (step_end(), 0);
-        }
-        left = left.checked_sub(chunk.len() as u64).ok_or(Refusal::Malformed)?;
-        if let Some((writer, metrics)) = &mut to {
-            writer.write(chunk).await.map_err(|error| of(error, metrics))?;
-        }
-    }
-    Ok(())
-}
-
-fn step_end() -> Instant {
-    Instant::now() + Duration::from_secs(STEP_SECS)
 }
 
 /// What a client is told of an object that was not written or read.
@@ -425,5 +474,16 @@ mod tests {
         give(first, pieces, chunks, out, &metrics).await;
         let text = metrics.encode(true);
         assert!(text.contains("blob_parts_total{direction=\"down\"} 0\n"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn who_is_slow_is_let_go_sooner_while_all_places_are_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = transfers(dir.path());
+        let patience = blobs.patience();
+        let place = blobs.transfer().unwrap();
+        assert!(blobs.patience() < patience);
+        drop(place);
+        assert_eq!(blobs.patience(), patience);
     }
 }

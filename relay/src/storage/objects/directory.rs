@@ -20,7 +20,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::{JoinHandle, spawn_blocking},
 };
 
@@ -41,6 +41,8 @@ pub struct Directory {
 /// An object that is being written by a thread of its own.
 pub struct Writer {
     chunks: mpsc::Sender<Bytes>,
+    /// Says that what came is all; dropped before, nothing gets a name.
+    whole: oneshot::Sender<()>,
     thread: JoinHandle<Result<(), ObjectError>>,
 }
 
@@ -82,8 +84,9 @@ impl Directory {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (unfinished, path) = (Unfinished(self.root.join("new").join(number.to_string())), self.path(name));
         let (chunks, coming) = mpsc::channel(CHUNKS_MAX);
-        let thread = spawn_blocking(move || write(unfinished, &path, bytes, coming));
-        Writer { chunks, thread }
+        let (whole, is_whole) = oneshot::channel();
+        let thread = spawn_blocking(move || write(unfinished, &path, bytes, coming, is_whole));
+        Writer { chunks, whole, thread }
     }
 
     pub(super) fn read(&self, name: ObjectName, range: Range<u64>, chunks: mpsc::Sender<Result<Bytes, ObjectError>>) {
@@ -140,7 +143,9 @@ impl Writer {
     }
 
     pub(super) async fn finish(self) -> Result<(), ObjectError> {
-        let Self { chunks, thread } = self;
+        let Self { chunks, whole, thread } = self;
+        // A thread that has ended says itself why.
+        let _ = whole.send(());
         drop(chunks);
         thread.await.unwrap_or(Err(ObjectError::Unavailable("thread")))
     }
@@ -159,6 +164,7 @@ fn write(
     path: &Path,
     bytes: u64,
     mut chunks: mpsc::Receiver<Bytes>,
+    whole: oneshot::Receiver<()>,
 ) -> Result<(), ObjectError> {
     let failed = |error: io::Error| error_of(&error);
     let mut file = File::create_new(&unfinished.0).map_err(failed)?;
@@ -167,7 +173,7 @@ fn write(
         left = left.checked_sub(chunk.len() as u64).ok_or(ObjectError::Length)?;
         file.write_all(&chunk).map_err(failed)?;
     }
-    if left > 0 {
+    if left > 0 || whole.blocking_recv().is_err() {
         return Err(ObjectError::Length);
     }
     file.sync_data().map_err(failed)?;
@@ -268,6 +274,19 @@ mod tests {
         long.write(Bytes::from_static(b"long")).await.unwrap();
         assert_eq!(long.finish().await, Err(ObjectError::Length));
         assert_eq!((unfinished(dir.path()), objects.list(None).await.unwrap().len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn all_bytes_get_no_name_until_it_is_said_that_they_are_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let objects = Objects::Directory(Directory::open(dir.path()).unwrap());
+        put(&objects, name(1, 0), b"first").await.unwrap();
+        let mut other = objects.begin(name(1, 0), 5).unwrap();
+        other.write(Bytes::from_static(b"other")).await.unwrap();
+        let crate::storage::objects::Writer::Directory(Writer { chunks, whole, thread }) = other else { panic!() };
+        drop((chunks, whole));
+        assert_eq!(thread.await.unwrap(), Err(ObjectError::Length));
+        assert_eq!(get(&objects, name(1, 0), 0..5).await.unwrap(), b"first");
     }
 
     #[tokio::test]
