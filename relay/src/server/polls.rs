@@ -14,7 +14,7 @@ use std::{
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use sotto_outer::{
@@ -22,7 +22,7 @@ use sotto_outer::{
     limits::{POLL_HANG_SECS, POLL_IDLE_SECS},
 };
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, Semaphore, SemaphorePermit, TryAcquireError, mpsc, oneshot},
     time::timeout,
 };
 
@@ -34,6 +34,10 @@ use crate::core::Conn;
 
 /// How long a client may take to send a poll.
 const BODY_SECS: u64 = 30;
+/// Polls up to this size are taken in wherever they come: each connection's buffers have as much anyway.
+const SMALL_BYTES: u64 = 16 * 1024;
+/// Larger ones that are taken in at a time.
+const LARGE_MAX: usize = 128;
 /// Polls of one connection on their way to it: two, and each asked again.
 const POLLS_MAX: usize = 4;
 
@@ -65,6 +69,7 @@ impl Default for LongPoll {
 pub(super) struct Polls {
     settings: LongPoll,
     connections: Mutex<Connections>,
+    large: Semaphore,
 }
 
 /// Connections by their tokens.
@@ -114,7 +119,14 @@ impl Connections {
 
 impl Polls {
     pub(super) fn new(settings: LongPoll) -> Self {
-        Self { settings, connections: Mutex::default() }
+        Self { settings, connections: Mutex::default(), large: Semaphore::new(LARGE_MAX) }
+    }
+
+    /// Room for a body while it is taken in; none where too many large ones are.
+    fn room(&self, headers: &HeaderMap) -> Result<Option<SemaphorePermit<'_>>, TryAcquireError> {
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        // Without a length it may become as long as any.
+        if length.is_some_and(|length| length <= SMALL_BYTES) { Ok(None) } else { self.large.try_acquire().map(Some) }
     }
 
     fn connections(&self) -> MutexGuard<'_, Connections> {
@@ -124,6 +136,7 @@ impl Polls {
 
 /// Answers `POST /v1/frames`.
 pub(super) async fn frames(State(house): State<Arc<House>>, request: Request) -> Response {
+    let Ok(room) = house.polls.room(request.headers()) else { return busy() };
     let bytes = match timeout(Duration::from_secs(BODY_SECS), Bytes::from_request(request, &())).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(rejection)) => return rejection.into_response(),
@@ -132,7 +145,7 @@ pub(super) async fn frames(State(house): State<Arc<House>>, request: Request) ->
     let Ok(Poll { token, number, frames, last }) = Poll::decode(&bytes) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    drop(bytes);
+    drop((bytes, room));
     let connection = match find(&house, token, number) {
         Found::Here(connection) => connection,
         Found::Nowhere => return StatusCode::GONE.into_response(),
@@ -244,5 +257,17 @@ mod tests {
             connections.forget(&[name; 32].into(), Conn(name.into()));
         }
         assert!(connections.by_token.is_empty() && connections.unused.is_empty());
+    }
+
+    #[test]
+    fn large_bodies_have_so_much_room_and_small_ones_always() {
+        let polls = Polls::new(LongPoll::default());
+        let of = |length: u64| HeaderMap::from_iter([(header::CONTENT_LENGTH, length.into())]);
+        let held: Vec<_> = (0..LARGE_MAX).map(|_| polls.room(&of(SMALL_BYTES + 1)).unwrap()).collect();
+        assert!(polls.room(&of(SMALL_BYTES + 1)).is_err());
+        assert!(polls.room(&HeaderMap::new()).is_err(), "its length is not told");
+        assert!(polls.room(&of(SMALL_BYTES)).is_ok_and(|room| room.is_none()));
+        drop(held);
+        assert!(polls.room(&of(SMALL_BYTES + 1)).is_ok());
     }
 }
