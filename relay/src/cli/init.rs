@@ -29,7 +29,7 @@ pub(super) struct Wishes {
 const LISTEN_OFFERED: &str = "0.0.0.0:4433";
 const ABOUT_LISTEN: &str = "\
 Where to listen. 0.0.0.0 is every IPv4 address of this machine, [::] every IPv6 one and mostly IPv4 too; 127.0.0.1 is this
-machine alone: to try it out, or behind a proxy.";
+machine alone: to try it out, or behind a proxy on it that passes TCP through.";
 const ABOUT_PUBLIC: &str = "\
 How people reach this machine: a name or an address, and the port, as relay.example.org:4433. It is part of the address
 that they are given, so it should stay.";

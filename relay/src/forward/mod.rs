@@ -25,6 +25,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use hop::Settings;
 pub(crate) use hop::{Failure, Hops};
 pub(crate) use keys::{ForwardKeys, KeysError};
+pub(crate) use pin::pinned;
 pub(crate) use replays::{Freshness, Replays};
 pub(crate) use sealed::{OpenedCommand, open};
 

@@ -40,22 +40,32 @@ pub(super) async fn secure(
     identity: &RelayIdentity,
     stream: TcpStream,
 ) -> io::Result<Box<dyn Stream>> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
-    let builder = builder.with_protocol_versions(&[&TLS13]).map_err(io::Error::other)?;
     let config = match tls {
         Tls::Off => return Ok(Box::new(stream)),
-        Tls::Own => {
-            let verifier = Arc::new(Pinned::new(identity, &provider));
-            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
-        }
-        Tls::Acme => {
-            let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-            builder.with_root_certificates(roots).with_no_client_auth()
-        }
+        Tls::Own => pinned(identity),
+        Tls::Acme => public_web(),
     };
+    let config = config.map_err(io::Error::other)?;
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     Ok(Box::new(TlsConnector::from(Arc::new(config)).connect(name, stream).await?))
+}
+
+/// TLS that ends at the relay with this identity and nowhere else, whatever name it is called by.
+///
+/// # Errors
+/// None: the provider speaks TLS 1.3.
+pub(crate) fn pinned(identity: &RelayIdentity) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = Arc::new(Pinned::new(identity, &provider));
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13])?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+fn public_web() -> Result<ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13])?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// Accepts a leaf that this identity signed.

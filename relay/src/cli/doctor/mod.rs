@@ -6,7 +6,6 @@ mod disk;
 mod issuer;
 mod network;
 mod place;
-mod tls;
 
 use std::{
     io::{self, Write},

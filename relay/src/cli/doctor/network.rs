@@ -4,12 +4,15 @@ use std::{
     fs,
     io::{self, Read, Write},
     net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
+    sync::Arc,
     time::Duration,
 };
 
+use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 use sotto_outer::{RelayAddress, Tls};
 
-use super::{Finding, Patient, tls};
+use super::{Finding, Patient};
+use crate::forward;
 
 /// How long anything here may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -105,7 +108,7 @@ fn reach(patient: &Patient, address: &RelayAddress, found: &[SocketAddr]) -> Fin
         Err(error) => Finding::fault(
             "reachable",
             format!("it answers, and not as clients expect ({error})"),
-            "see that nothing before the relay ends TLS, or set `tls` to what is before it",
+            "see that what stands before the relay passes TCP through: TLS ends at the relay itself",
         ),
     }
 }
@@ -113,11 +116,19 @@ fn reach(patient: &Patient, address: &RelayAddress, found: &[SocketAddr]) -> Fin
 /// Whether a relay says that it lives: under `own` after its certificate was checked against the identity in the address.
 fn alive(mut stream: TcpStream, address: &RelayAddress) -> io::Result<bool> {
     match address.tls() {
-        Tls::Own => ask(tls::pinned(stream, address.identity())?, address),
-        // Plain where the relay itself is reached. A proxy's TLS is for the proxy's own checks: that it listens is known here.
-        Tls::Off => Ok(ask(&mut stream, address).unwrap_or(true)),
+        Tls::Own => ask(pinned(stream, address)?, address),
+        Tls::Off => ask(&mut stream, address),
+        // Who answers there the public web says, and the proof in `info`; that somebody listens is known here.
         Tls::Acme => Ok(true),
     }
+}
+
+/// TLS as a client of an `own` relay checks it.
+fn pinned(stream: TcpStream, address: &RelayAddress) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let config = forward::pinned(address.identity()).map_err(io::Error::other)?;
+    let name = ServerName::try_from(address.host().to_owned()).map_err(io::Error::other)?;
+    let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+    Ok(StreamOwned::new(connection, stream))
 }
 
 fn ask(mut stream: impl Read + Write, address: &RelayAddress) -> io::Result<bool> {
