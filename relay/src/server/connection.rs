@@ -10,10 +10,10 @@ use axum::{
     extract::ws::{CloseFrame, Message, WebSocket, close_code},
 };
 use futures_util::SinkExt;
-use sotto_outer::ClientFrame;
+use sotto_outer::{ClientFrame, Command};
 use tokio::{
     sync::{mpsc, watch},
-    time::{Interval, MissedTickBehavior, interval, timeout},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, timeout},
 };
 
 use super::{accept::Exporter, hub::Event, metrics::Via, outbox::Outgoing, queue};
@@ -25,6 +25,8 @@ const UNANSWERED_MAX: usize = 256;
 const OUTGOING_MAX: usize = 1_024;
 /// How long a client may take to take in what is sent.
 const WRITE_SECS: u64 = 30;
+/// How long a client may take to say `info`.
+const INFO_SECS: u64 = 20;
 
 /// A client that is connecting.
 pub(super) struct Client {
@@ -42,8 +44,20 @@ struct Connected {
     outgoing: queue::Receiver<Outgoing>,
     unanswered: usize,
     pings: Interval,
+    greeting: Greeting,
     /// Pings since the client was last heard.
     silent_pings: u32,
+}
+
+/// Whether `info` has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Greeting {
+    /// Not yet.
+    Awaited,
+    /// It has.
+    Said,
+    /// It had when it was looked for.
+    Seen,
 }
 
 /// Whether a connection goes on.
@@ -76,11 +90,12 @@ impl Client {
         {
             return;
         }
-        let mut pings = interval(self.ping_every);
+        // With the first tick `info` is looked for.
+        let mut pings = interval_at(Instant::now() + Duration::from_secs(INFO_SECS), self.ping_every);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The first tick is at once.
-        pings.tick().await;
-        let mut connected = Connected { client: self, socket, outgoing, unanswered: 0, pings, silent_pings: 0 };
+        let greeting = Greeting::Awaited;
+        let mut connected =
+            Connected { client: self, socket, outgoing, unanswered: 0, pings, greeting, silent_pings: 0 };
         let reason = loop {
             if let Next::End(reason) = connected.step().await {
                 break reason;
@@ -105,7 +120,7 @@ impl Connected {
             outgoing = self.outgoing.recv() => self.write(outgoing).await,
             message = self.socket.recv(), if !draining && self.unanswered < UNANSWERED_MAX => self.read(message).await,
             _ = self.client.draining.changed(), if !draining => Next::Go,
-            _ = self.pings.tick() => self.ping().await,
+            _ = self.pings.tick() => self.tick().await,
         }
     }
 
@@ -115,7 +130,12 @@ impl Connected {
         self.silent_pings = 0;
         let event = match message {
             Message::Binary(bytes) => match ClientFrame::decode(&bytes) {
-                Ok(frame) => Event::Frame(self.client.conn, frame),
+                Ok(frame) => {
+                    if self.greeting == Greeting::Awaited && matches!(frame.command, Command::Info(_)) {
+                        self.greeting = Greeting::Said;
+                    }
+                    Event::Frame(self.client.conn, frame)
+                }
                 Err(_) => Event::Malformed(self.client.conn),
             },
             Message::Text(_) => Event::Malformed(self.client.conn),
@@ -157,6 +177,18 @@ impl Connected {
         }
         self.socket.flush().await?;
         Ok(Next::Go)
+    }
+
+    async fn tick(&mut self) -> Next {
+        match self.greeting {
+            // Who never says it holds a place and has no use for it.
+            Greeting::Awaited => end(close_code::POLICY, "no info came"),
+            Greeting::Said => {
+                self.greeting = Greeting::Seen;
+                Next::Go
+            }
+            Greeting::Seen => self.ping().await,
+        }
     }
 
     async fn ping(&mut self) -> Next {

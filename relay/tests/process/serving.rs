@@ -31,7 +31,7 @@ use tokio_tungstenite::{client_async, tungstenite::Message};
 
 use super::{
     authority::{Authority, provider},
-    client::Client,
+    client::{Client, Owner},
     relay::{self, RelayProcess},
 };
 
@@ -191,6 +191,20 @@ async fn who_finds_no_place_is_let_go_and_a_place_that_is_left_is_free() {
     assert!(matches!(mallory.read(&mut [0; 1]).await, Ok(0) | Err(_)), "closed at once");
     drop(alice);
     while Client::connect(relay.address()).await.is_err() {}
+    relay.drain().await.unwrap().close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_never_says_info_gives_the_place_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = start(folder.path(), settings(Transport::Plain)).await;
+    let mut alice = Client::connect(relay.address()).await.unwrap();
+    let stream = TcpStream::connect(relay.address()).await.unwrap();
+    let (mut mallory, _) = client_async("ws://relay/v1/stream", stream).await.unwrap();
+    // It answers pings, were there any, and waits.
+    let said = mallory.next().await;
+    assert!(matches!(said, Some(Ok(Message::Close(Some(_))))), "{said:?}");
+    assert_eq!(alice.ask(Owner::new(1).create()).await.unwrap(), Answer::Done, "who said it stays");
     relay.drain().await.unwrap().close().await;
 }
 
