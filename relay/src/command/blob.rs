@@ -81,7 +81,7 @@ pub(crate) fn swept(core: &mut Core, turn: &mut Turn<'_>, outcome: &Outcome) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use sotto_outer::{BlobCreate, BlobState, Command};
 
     use super::*;
@@ -92,7 +92,7 @@ mod tests {
     };
 
     /// Every part of a blob becomes durable.
-    fn fill(house: &mut House, blob: &BlobCreate) {
+    pub(in crate::command) fn fill(house: &mut House, blob: &BlobCreate) {
         for part in 0..sotto_outer::blob::parts(blob.bytes) {
             let object = object(house, blob);
             house.storage.apply(vec![Op::Blob(BlobOp::PartStored { object, part })]);
@@ -164,6 +164,7 @@ mod tests {
         let mut house = House::new();
         let conn = house.greeted();
         house.ask(conn, Command::BlobCreate(blob(1, 1)));
+        fill(&mut house, &blob(1, 1));
         house.wait_secs(sotto_outer::limits::BLOB_UPLOAD_SECS - 1);
         house.input(Input::Tick);
         assert_eq!(gone(&mut house), 0);
@@ -171,6 +172,21 @@ mod tests {
         assert_eq!(house.ask(conn, Command::BlobCommit(writer(1))), Answer::Denied);
         house.input(Input::Tick);
         assert_eq!(gone(&mut house), 1);
+    }
+
+    #[test]
+    fn a_blob_of_which_no_part_comes_lives_for_half_an_hour() {
+        let mut house = House::new();
+        let conn = house.greeted();
+        house.ask(conn, Command::BlobCreate(blob(1, 1)));
+        house.wait_secs(1_799);
+        house.input(Input::Tick);
+        assert_eq!(gone(&mut house), 0);
+        house.wait_secs(1);
+        house.input(Input::Tick);
+        assert_eq!(gone(&mut house), 1);
+        let empty = Answer::Blob(BlobState { held: vec![0], committed: false });
+        assert_eq!(house.ask(conn, Command::BlobCreate(blob(1, 1))), empty, "it can be begun anew");
     }
 
     #[test]

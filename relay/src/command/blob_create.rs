@@ -42,8 +42,11 @@ pub(super) mod tests {
     use super::*;
     use crate::{
         access::blob_capability_hash,
-        command::testing::House,
-        core::{Config, Rate},
+        command::{
+            blob::tests::fill,
+            testing::{House, proof},
+        },
+        core::{Config, Rate, Toll},
         storage::blob::BlobQuota,
     };
 
@@ -114,11 +117,35 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn where_work_is_asked_a_blob_is_worked_for() {
+        let toll = Toll { create: 8, ..Toll::NONE };
+        let mut house = House::with(Config { toll, ..Config::default() });
+        let conn = house.greeted();
+        assert_eq!(house.ask(conn, Command::BlobCreate(blob(1, 1))), Answer::Work { bits: 8 });
+        let purpose = Purpose::Create(ReceiveId::from(*blob(1, 1).blob.as_bytes()));
+        let proof = Some(proof(&house, conn, &purpose, 8, 0));
+        let worked = Command::BlobCreate(BlobCreate { proof, ..blob(1, 1) });
+        assert!(matches!(house.ask(conn, worked), Answer::Blob(_)));
+    }
+
+    #[test]
+    fn names_alone_keep_nobody_out() {
+        let quota = BlobQuota { blob_bytes_max: 20_000, bytes_max: 30_000 };
+        let mut house = House::with(Config { blobs: Some(quota), ..Config::default() });
+        let (mallory, alice) = (house.greeted(), house.greeted());
+        for name in 1..=2 {
+            assert!(matches!(house.ask(mallory, Command::BlobCreate(blob(name, 12_000))), Answer::Blob(_)));
+        }
+        assert!(matches!(house.ask(alice, Command::BlobCreate(blob(3, 12_000))), Answer::Blob(_)));
+    }
+
+    #[test]
     fn beyond_the_quota_it_is_full_until_something_goes() {
         let quota = BlobQuota { blob_bytes_max: 20_000, bytes_max: 20_000 };
         let mut house = House::with(Config { blobs: Some(quota), ..Config::default() });
         let conn = house.greeted();
         assert!(matches!(house.ask(conn, Command::BlobCreate(blob(1, 12_000))), Answer::Blob(_)));
+        fill(&mut house, &blob(1, 12_000));
         assert!(matches!(house.ask(conn, Command::BlobCreate(blob(2, 12_000))), Answer::Full { .. }));
         assert!(matches!(house.ask(conn, Command::BlobCreate(blob(1, 12_000))), Answer::Blob(_)), "it is there");
         assert_eq!(house.ask(conn, Command::BlobDelete(writer(1))), Answer::Done);

@@ -94,7 +94,10 @@ fn handle(core: &mut Core, turn: &mut Turn<'_>, awaiting: AwaitingKey) {
     if !(1..=ENTRY_BYTES_MAX).contains(&entry.len()) {
         return turn.refuse(asker, RefusedReason::Limit);
     }
-    let let_in = core.admit(turn, Work::Send).and_then(|()| core.take_connection_send(turn.now, asker.conn));
+    let let_in = core
+        .admit(turn, Work::Send)
+        .and_then(|()| core.take_connection_send(turn.now, asker.conn))
+        .and_then(|()| core.check_wrong_signatures(turn.now, asker.conn));
     if let Err(retry_after_secs) = let_in {
         return turn.answer(asker, Answer::Busy { retry_after_secs });
     }
@@ -111,7 +114,10 @@ pub(crate) fn key_known(core: &mut Core, turn: &mut Turn<'_>, awaiting: Awaiting
     };
     let key = verify_key.map(|key| OwnerKey::from(*key.as_bytes()));
     let is_signed = core.identity.signed_by(key.as_ref(), &signed, &signature);
-    let Some(verify_key) = verify_key.filter(|_| is_signed) else { return turn.answer(asker, Answer::Denied) };
+    let Some(verify_key) = verify_key.filter(|_| is_signed) else {
+        core.count_wrong_signature(turn.now, asker.conn);
+        return turn.answer(asker, Answer::Denied);
+    };
     if let Err(retry_after_secs) = core.appends.take(verify_key, turn.now, core.config.send_rate) {
         return turn.answer(asker, Answer::Busy { retry_after_secs });
     }
@@ -254,6 +260,36 @@ mod tests {
         assert_eq!(house.ask(alice, log.append(&house, 0, 1)), seq(1), "a repeat needs no room");
         assert_eq!(house.ask(alice, log.advance(&house, 0, 4)), seq(3));
         assert!(matches!(house.ask(alice, log.advance(&house, 1, 5)), Answer::Full { .. }), "the reserve ends too");
+    }
+
+    #[test]
+    fn all_channels_together_have_a_bound() {
+        let quota = ChannelQuota { all_bytes_max: 30, ..ChannelQuota::default() };
+        let (mut house, alice, log) = setting(Config { channel_quota: quota, ..Config::default() });
+        let other = Log::new(2);
+        house.ask(alice, Command::CreateChannel(other.create()));
+        assert_eq!(house.ask(alice, log.append_bytes(&house, 0, 1, vec![7; 16])), seq(1));
+        assert!(matches!(house.ask(alice, other.append_bytes(&house, 0, 2, vec![7; 16])), Answer::Full { .. }));
+        assert_eq!(house.ask(alice, other.append_bytes(&house, 0, 3, vec![7; 14])), seq(1));
+        assert_eq!(house.ask(alice, other.advance(&house, 0, 4)), seq(2), "and who was removed from a group stays out");
+        house.wait_secs(ENTRY_TTL_SECS);
+        house.input(core::Input::Tick);
+        assert_eq!(house.ask(alice, log.append_bytes(&house, 0, 5, vec![7; 30])), seq(2), "what expires makes room");
+    }
+
+    #[test]
+    fn who_brings_wrong_signatures_waits_and_nobody_else() {
+        let (mut house, alice, log) = setting(Config::default());
+        let mallory = house.greeted();
+        let Command::Append(forged) = Log::new(2).append(&house, 0, 1) else { unreachable!("an append") };
+        let forged = || Command::Append(Append { channel: log.id(), ..forged.clone() });
+        for _ in 0..64 {
+            assert_eq!(house.ask(mallory, forged()), Answer::Denied);
+        }
+        assert_eq!(house.ask(mallory, forged()), Answer::Busy { retry_after_secs: 1 });
+        assert_eq!(house.ask(alice, log.append(&house, 0, 1)), seq(1));
+        house.wait_secs(1);
+        assert_eq!(house.ask(mallory, forged()), Answer::Denied);
     }
 
     #[test]

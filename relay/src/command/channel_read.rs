@@ -8,7 +8,7 @@ use sotto_outer::{
 use super::{BUSY, mismatch};
 use crate::{
     access,
-    core::{self, Asker, Conn, Core, Turn},
+    core::{self, Asker, Conn, Core, Turn, Work},
     storage::{
         Op, Outcome,
         channel::{ChannelOp, ChannelOutcome, Reader, StoredEntry},
@@ -33,11 +33,20 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, read: &
     if !(1..=READ_ENTRIES_MAX).contains(&entries_max) {
         return turn.refuse(asker, RefusedReason::Limit);
     }
+    if let Err(retry_after_secs) = let_in(core, turn, asker) {
+        return turn.answer(asker, Answer::Busy { retry_after_secs });
+    }
     let Some(connection) = core.connections.get_mut(&asker.conn) else { return };
     let reader = Reader { channel, generation, shown: access::read_hash(&capability) };
     let entries_max = entries_max as usize;
     connection.reads.push_back(Asked { request: asker.request, reader, after, entries_max });
     next(core, turn, asker.conn);
+}
+
+fn let_in(core: &mut Core, turn: &mut Turn<'_>, asker: Asker) -> Result<(), u32> {
+    core.admit(turn, Work::Subscribe)?;
+    let Some(connection) = core.connections.get_mut(&asker.conn) else { return Ok(()) };
+    connection.channel_reads.take(turn.now, core.config.channel_read_rate, 1)
 }
 
 /// Begins the next read of a connection where none is on its way.
@@ -79,7 +88,10 @@ mod tests {
     use sotto_outer::{Command, RelayFrame};
 
     use super::*;
-    use crate::command::testing::{House, Log};
+    use crate::{
+        command::testing::{House, Log},
+        core::{Admission, Rate},
+    };
 
     fn setting() -> (House, Conn, Log) {
         let (mut house, log) = (House::new(), Log::new(1));
@@ -158,6 +170,24 @@ mod tests {
                 "{count}"
             );
         }
+    }
+
+    #[test]
+    fn reads_have_a_rate_and_wait_under_load() {
+        let (mut house, alice, log) = setting();
+        house.core.config.channel_read_rate = Rate { burst: 2, interval_millis: 3_000 };
+        let read = || Command::ReadChannel(log.read(0, 0, 256));
+        for _ in 0..2 {
+            assert!(matches!(house.ask(alice, read()), Answer::Entries(_)));
+        }
+        assert_eq!(house.ask(alice, read()), Answer::Busy { retry_after_secs: 3 });
+        let bob = house.greeted();
+        house.core.config.admission = Admission { subscribe_max: 0, ..Admission::default() };
+        house.core.set_memory_used(1_001);
+        assert!(matches!(house.ask(bob, read()), Answer::Busy { .. }));
+        house.core.set_memory_used(0);
+        house.core.config.admission = Admission::default();
+        assert!(matches!(house.ask(bob, read()), Answer::Entries(_)));
     }
 
     #[test]

@@ -8,6 +8,10 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, info: &
     if info.version != VERSION {
         return turn.refuse(asker, RefusedReason::Version);
     }
+    let Some(connection) = core.connections.get_mut(&asker.conn) else { return };
+    if let Err(retry_after_secs) = connection.infos.take(turn.now, core.config.info_rate, 1) {
+        return turn.answer(asker, Answer::Busy { retry_after_secs });
+    }
     let token_keys = core.tokens.good(turn.now).map(|key| *key.id()).collect();
     let (work, forwards) = (core.work_bits(turn.now), core.config.forwards);
     let blob_bytes_max = core.config.blobs.map(|quota| quota.blob_bytes_max);
@@ -74,6 +78,18 @@ mod tests {
             panic!("no info")
         };
         assert_ne!(first.nonce, second.nonce);
+    }
+
+    #[test]
+    fn who_asks_again_and_again_waits() {
+        let mut house = House::new();
+        let conn = house.open();
+        for _ in 0..8 {
+            assert!(matches!(house.ask(conn, ask(VERSION)), Answer::Info(_)));
+        }
+        assert_eq!(house.ask(conn, ask(VERSION)), Answer::Busy { retry_after_secs: 10 });
+        let other = house.open();
+        assert!(matches!(house.ask(other, ask(VERSION)), Answer::Info(_)));
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, publish
         last_resort: last_resort.map(Bytes::from),
         pairs: pairs.into_iter().map(|pair| Bytes::from(Vec::from(pair))).collect(),
         pairs_max: BUNDLE_PAIRS_MAX,
+        day: turn.now.day(),
     };
     core.store(turn, Op::Publish(parts), Awaiting::Done(asker));
 }
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
     use crate::{
         command::testing::{House, Owner},
-        core::{Config, Conn, Rate},
+        core::{Config, Conn, Input, Rate},
     };
 
     const REFUSED: Answer = Answer::Refused { reason: RefusedReason::Limit };
@@ -113,6 +114,25 @@ mod tests {
         let fetched: Vec<_> = (0..50).filter_map(|_| fetch(&mut house, conn, &bob).pair).map(|pair| pair[0]).collect();
         assert_eq!(fetched, (25..75).collect::<Vec<_>>());
         assert_eq!(fetch(&mut house, conn, &bob).pair, None);
+    }
+
+    #[test]
+    fn a_bundle_that_is_not_published_for_90_days_lapses() {
+        let (mut house, bob) = (House::new(), Owner::new(1));
+        let first = house.greeted();
+        let publish = bob.publish(&house, first, 0, 1);
+        house.ask(first, Command::Publish(publish));
+        for (days, is_there) in [(90, true), (90, true), (91, false)] {
+            house.wait_secs(days * 86_400);
+            house.input(Input::Tick);
+            house.settle();
+            let conn = house.greeted();
+            let fetch = Command::Fetch(Fetch { bundle: bob.bundle_id(), proof: None });
+            assert_eq!(house.ask(conn, fetch) != Answer::Denied, is_there, "after {days} days");
+            let some = Publish { main: None, ..bob.publish(&house, conn, 1, 1) };
+            let again = bob.signed(&house, conn, some);
+            assert_eq!(house.ask(conn, Command::Publish(again)) == Answer::Done, is_there);
+        }
     }
 
     #[test]

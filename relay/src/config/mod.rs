@@ -6,6 +6,7 @@
 mod acme;
 mod admission;
 mod blobs;
+mod channels;
 mod connections;
 mod dir;
 mod endpoint;
@@ -45,6 +46,7 @@ sections! {
     proxy: proxy::Proxy,
     telemetry: telemetry::Telemetry,
     blobs: blobs::Blobs,
+    channels: channels::Channels,
     admission: admission::Admission,
     work: work::Work,
 }
@@ -106,6 +108,7 @@ impl Config {
             limits: sections.limits.to_core(),
             contact_envelopes_max: sections.limits.contact_envelopes_max,
             forwards: sections.forward.enabled,
+            channel_quota: sections.channels.quota(),
             ..core::Config::default()
         };
         Ok(Settings {

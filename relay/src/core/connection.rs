@@ -34,6 +34,9 @@ pub(crate) struct Connection {
     /// Reads of channels that wait for the one before.
     pub(crate) reads: VecDeque<channel_read::Asked>,
     pub(crate) reads_channel: bool,
+    pub(crate) channel_reads: Meter,
+    pub(crate) infos: Meter,
+    pub(super) wrong_signatures: Meter,
     pub(crate) creates: Meter,
     pub(crate) sends: Meter,
     pub(crate) subscribes: Meter,
@@ -63,6 +66,9 @@ impl Connection {
             entries: Window::default(),
             reads: VecDeque::new(),
             reads_channel: false,
+            channel_reads: Meter::default(),
+            infos: Meter::default(),
+            wrong_signatures: Meter::default(),
             creates: Meter::default(),
             sends: Meter::default(),
             subscribes: Meter::default(),
@@ -90,6 +96,24 @@ impl Core {
     pub(crate) fn take_connection_send(&mut self, now: Timestamp, conn: Conn) -> Result<(), u32> {
         let Some(connection) = self.connections.get_mut(&conn) else { return Ok(()) };
         connection.sends.take(now, self.config.connection_send_rate, 1)
+    }
+
+    /// Whether one more signature of an entry is checked for a connection: after many wrong ones it waits.
+    ///
+    /// # Errors
+    /// Seconds after which it may be tried again.
+    pub(crate) fn check_wrong_signatures(&self, now: Timestamp, conn: Conn) -> Result<(), u32> {
+        let Some(connection) = self.connections.get(&conn) else { return Ok(()) };
+        let mut copy = connection.wrong_signatures;
+        copy.take(now, self.config.wrong_signature_rate, 1)
+    }
+
+    /// A connection brought a signature that was wrong.
+    pub(crate) fn count_wrong_signature(&mut self, now: Timestamp, conn: Conn) {
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            // Beyond the rate it waits already.
+            let _ = connection.wrong_signatures.take(now, self.config.wrong_signature_rate, 1);
+        }
     }
 }
 

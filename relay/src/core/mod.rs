@@ -163,6 +163,12 @@ pub struct Config {
     pub send_rate: Rate,
     /// Envelopes that a connection may send.
     pub connection_send_rate: Rate,
+    /// Times that a connection may ask who this relay is: each is a signature.
+    pub info_rate: Rate,
+    /// Wrong signatures of entries that a connection may have checked.
+    pub wrong_signature_rate: Rate,
+    /// Reads of channels by a connection.
+    pub channel_read_rate: Rate,
     /// Mailboxes a connection may subscribe.
     pub subscribe_rate: Rate,
     /// Publishes and deletes of a connection.
@@ -211,6 +217,9 @@ impl Default for Config {
             create_rate: Rate { burst: 256, interval_millis: 1_000 },
             send_rate: Rate { burst: 4_000, interval_millis: 2 },
             connection_send_rate: Rate { burst: 8_000, interval_millis: 1 },
+            info_rate: Rate { burst: 8, interval_millis: 10_000 },
+            wrong_signature_rate: Rate { burst: 64, interval_millis: 1_000 },
+            channel_read_rate: Rate { burst: 512, interval_millis: 20 },
             subscribe_rate: Rate { burst: 16_384, interval_millis: 20 },
             publish_rate: Rate { burst: 256, interval_millis: 500 },
             fetch_rate: Rate { burst: 64, interval_millis: 1_000 },
@@ -572,8 +581,10 @@ impl Core {
 
     fn sweep(&mut self, turn: &mut Turn<'_>) {
         self.sweeping = true;
-        let lapsed_before = turn.now.day().minus_days(limits::MAILBOX_LAPSE_DAYS);
-        self.store(turn, Op::Expire { now: turn.now, lapsed_before }, Awaiting::Sweep);
+        let today = turn.now.day();
+        let mailboxes_before = today.minus_days(limits::MAILBOX_LAPSE_DAYS);
+        let bundles_before = today.minus_days(limits::BUNDLE_LAPSE_DAYS);
+        self.store(turn, Op::Expire { now: turn.now, mailboxes_before, bundles_before }, Awaiting::Sweep);
     }
 
     fn swept(&mut self, turn: &mut Turn<'_>, outcome: &Outcome) {

@@ -32,7 +32,7 @@ use crate::{
     access::Worked,
     core::{Conn, Context, Core, ForwardOutcome, HostAnswer, HostCommand, HostTicket, Input, Output, Ticket},
     forward::Hops,
-    storage::Outcome,
+    storage::{Outcome, channel::ChannelOutcome},
     time::Timestamp,
 };
 
@@ -218,7 +218,7 @@ impl Hub {
             let now = self.watched.clock.now();
             for applied in new_outcomes.drain(..).flatten() {
                 match applied.outcome {
-                    Outcome::Owners(_) => self.to_check.push_back(applied),
+                    Outcome::Owners(_) | Outcome::Channel(ChannelOutcome::Found(_)) => self.to_check.push_back(applied),
                     _ => self.applied(now, applied),
                 }
             }

@@ -21,6 +21,8 @@ use crate::{access, time::Timestamp};
 
 /// Rows that one operation on many removes or gives at most.
 pub const BLOB_ROWS_MAX: usize = 100;
+/// How long a blob lives of which no part has come. [REL-32]
+const UNTOUCHED_SECS: u32 = 30 * 60;
 /// What a blob uses of the quota is rounded up to this, so that many small ones fill it too.
 const QUOTA_STEP_BYTES: u64 = 4 * 1024;
 
@@ -34,7 +36,7 @@ pub struct ObjectKey(pub [u8; 16]);
 pub struct BlobQuota {
     /// Bytes of one blob.
     pub blob_bytes_max: u64,
-    /// Bytes of all blobs, each at its full size from its creation on.
+    /// Bytes of all blobs' parts that are held.
     pub bytes_max: u64,
 }
 
@@ -136,6 +138,8 @@ pub enum BlobOutcome {
         bytes: u64,
         /// How far it is; after the commit no part is put.
         state: BlobState,
+        /// What all blobs use of the quota.
+        used: u64,
     },
     /// It may be read.
     Readable {
@@ -183,7 +187,7 @@ pub(crate) enum Right {
 }
 
 impl BlobQuota {
-    /// Whether one more blob of this size fits where `used` is used.
+    /// Whether a blob or part of this size fits where `used` is used.
     pub(crate) const fn has_room(&self, used: u64, bytes: u64) -> bool {
         match used.checked_add(quota_bytes(bytes)) {
             Some(used) => used <= self.bytes_max,
@@ -198,8 +202,8 @@ impl Default for BlobQuota {
     }
 }
 
-/// What a blob uses of the quota.
-pub(crate) const fn quota_bytes(bytes: u64) -> u64 {
+/// What so many bytes use of the quota.
+const fn quota_bytes(bytes: u64) -> u64 {
     bytes.next_multiple_of(QUOTA_STEP_BYTES)
 }
 
@@ -212,7 +216,7 @@ impl NewBlob {
             write_hash: self.write_hash,
             read_hash: self.read_hash,
             state: BlobState { held, committed: false },
-            expires_at: self.now.plus_secs(BLOB_UPLOAD_SECS),
+            expires_at: self.now.plus_secs(UNTOUCHED_SECS),
         }
     }
 }
@@ -223,10 +227,20 @@ impl BlobRow {
         (self.bytes, &self.write_hash, &self.read_hash) == (new.bytes, &new.write_hash, &new.read_hash)
     }
 
-    /// Marks a part as held. Says whether that changed anything.
+    /// What it uses of the quota: the parts that are held, so that a name alone keeps nobody out.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        let held = (0..blob::parts(self.bytes)).filter(|part| self.state.holds(*part));
+        let bytes = held.map(|part| blob::part_range(self.bytes, part)).map(|range| range.end - range.start);
+        quota_bytes(bytes.sum::<u64>().max(1))
+    }
+
+    /// Marks a part as held; with the first one its time to be committed begins. Says whether that changed anything.
     pub(crate) fn hold(&mut self, part: u32) -> bool {
         if self.state.committed || part >= blob::parts(self.bytes) || self.state.holds(part) {
             return false;
+        }
+        if self.state.held.iter().all(|held| *held == 0) {
+            self.expires_at = self.expires_at.plus_secs(BLOB_UPLOAD_SECS - UNTOUCHED_SECS);
         }
         self.state.held[part as usize / 8] |= 1 << (part % 8);
         true
@@ -290,6 +304,18 @@ mod tests {
         assert!(!row.hold(9), "there is no such part");
         assert!(row.commit(first) && !row.commit(second));
         assert_eq!(row.expires_at, first);
+    }
+
+    #[test]
+    fn a_blob_uses_what_is_held_of_it_and_its_row() {
+        let part = sotto_outer::limits::BLOB_PART_BYTES;
+        let mut row = new(2 * part + 1).row();
+        let mut used = vec![row.used_bytes()];
+        for number in [2, 0, 0, 1] {
+            row.hold(number);
+            used.push(row.used_bytes());
+        }
+        assert_eq!(used, [4_096, 4_096, part + 4_096, part + 4_096, 2 * part + 4_096]);
     }
 
     #[test]

@@ -143,9 +143,11 @@ pub struct ChannelQuota {
     pub entries_max: u64,
     /// Their bytes.
     pub bytes_max: u64,
+    /// Bytes of all channels together.
+    pub all_bytes_max: u64,
     /// Entries beyond, for those that end a generation.
     pub reserve_entries: u64,
-    /// Bytes beyond, for the same.
+    /// Bytes beyond either bound, for the same.
     pub reserve_bytes: u64,
 }
 
@@ -154,6 +156,7 @@ impl Default for ChannelQuota {
         Self {
             entries_max: limits::CHANNEL_ENTRIES_MAX,
             bytes_max: limits::CHANNEL_BYTES_MAX,
+            all_bytes_max: 4 * 1024 * 1024 * 1024,
             reserve_entries: limits::CHANNEL_RESERVE_ENTRIES,
             reserve_bytes: limits::CHANNEL_RESERVE_BYTES,
         }
@@ -161,11 +164,14 @@ impl Default for ChannelQuota {
 }
 
 impl ChannelQuota {
-    /// Whether one more entry fits into a channel that holds this much.
-    pub(super) fn has_room(&self, entries: u64, bytes: u64, new: &NewEntry) -> bool {
+    /// Whether one more entry fits into a channel that holds this much, where all of them hold `all_bytes`.
+    pub(super) fn has_room(&self, entries: u64, bytes: u64, all_bytes: u64, new: &NewEntry) -> bool {
         let (more_entries, more_bytes) =
             if new.next.is_some() { (self.reserve_entries, self.reserve_bytes) } else { (0, 0) };
-        entries < self.entries_max + more_entries && bytes + new.entry.len() as u64 <= self.bytes_max + more_bytes
+        let len = new.entry.len() as u64;
+        entries < self.entries_max + more_entries
+            && bytes + len <= self.bytes_max + more_bytes
+            && all_bytes + len <= self.all_bytes_max.saturating_add(more_bytes)
     }
 }
 

@@ -173,7 +173,9 @@ pub enum Op {
         /// Envelopes that end by now go, and ids to be forgotten by now.
         now: Timestamp,
         /// Mailboxes last used before this day go, with all in them.
-        lapsed_before: Day,
+        mailboxes_before: Day,
+        /// Bundles last published before this day go, with their parts.
+        bundles_before: Day,
     },
     /// What concerns blobs.
     Blob(BlobOp),
@@ -252,6 +254,8 @@ pub struct NewParts {
     pub pairs: Vec<Bytes>,
     /// One-time parts to keep at most; the oldest give way.
     pub pairs_max: usize,
+    /// Today.
+    pub day: Day,
 }
 
 /// How one operation went.

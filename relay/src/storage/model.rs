@@ -114,6 +114,7 @@ impl Draw {
             last_resort: (self.below(3) > 0).then(|| self.payload()),
             pairs,
             pairs_max: 5,
+            day: self.day(),
         }
     }
 
@@ -152,7 +153,13 @@ impl Draw {
                     next,
                     day: self.day(),
                     expires_at: self.now.plus_millis(self.below(2 * DAY_MILLIS)),
-                    quota: ChannelQuota { entries_max: 20, bytes_max: 3_000, reserve_entries: 2, reserve_bytes: 500 },
+                    quota: ChannelQuota {
+                        entries_max: 20,
+                        bytes_max: 3_000,
+                        all_bytes_max: 9_000,
+                        reserve_entries: 2,
+                        reserve_bytes: 500,
+                    },
                 })
             }
             20..=23 => ChannelOp::Admit { reader: self.reader(), after: self.below(30), day: self.day() },
@@ -266,7 +273,10 @@ impl Draw {
                 Op::Block { ids, blocked: self.below(3) == 0, day: self.day() }
             }
             28..=29 => Op::FetchBundle { bundle: self.fill().into(), take_pair: self.below(3) > 0 },
-            30 => Op::Expire { now: self.now, lapsed_before: self.day().minus_days(3) },
+            30 => {
+                let (mailboxes_before, bundles_before) = (self.day().minus_days(3), self.day().minus_days(2));
+                Op::Expire { now: self.now, mailboxes_before, bundles_before }
+            }
             31..=45 => Op::Channel(self.channel()),
             _ => Op::Blob(self.blob()),
         }

@@ -22,6 +22,8 @@ pub const CONTACT_MAILBOX_ENVELOPES_MAX: u32 = 200;
 pub const ENVELOPE_TTL_SECS: u32 = 21 * 86_400;
 /// Days after its last subscribe that a mailbox lapses.
 pub const MAILBOX_LAPSE_DAYS: u32 = 365;
+/// Days after it was published last that a bundle lapses: nothing in it is good any more by then.
+pub const BUNDLE_LAPSE_DAYS: u32 = 90;
 /// How long the id of an acknowledged envelope is remembered.
 pub const ENVELOPE_ID_MEMORY_SECS: u32 = 600;
 /// Envelopes delivered and not yet acknowledged, per connection.

@@ -75,6 +75,7 @@ pub enum BlobPlace {
 /// What moves blobs.
 pub(super) struct BlobTransfers {
     objects: Objects,
+    quota: BlobQuota,
     free_bytes_min: u64,
     transfers: Arc<Semaphore>,
     turns: [Mutex<()>; TURNS],
@@ -110,7 +111,7 @@ impl BlobTransfers {
         };
         let (transfers, questions) = (Arc::new(Semaphore::new(settings.transfers_max)), Semaphore::new(QUESTIONS_MAX));
         let turns = [const { Mutex::const_new(()) }; TURNS];
-        Ok(Self { objects, free_bytes_min, transfers, turns, questions, ops })
+        Ok(Self { objects, quota: settings.quota, free_bytes_min, transfers, turns, questions, ops })
     }
 
     /// Asks the store, beside the core.
@@ -197,7 +198,9 @@ impl BlobTransfers {
         let shown = blob_capability_hash(&capability);
         let may_write = BlobOp::Write { blob: id, shown, now: now() };
         let asked = self.ask(may_write.clone()).await?;
-        let Outcome::Blob(BlobOutcome::Writable { object, bytes, state }) = asked else { return Err(Refusal::Busy) };
+        let Outcome::Blob(BlobOutcome::Writable { object, bytes, state, used }) = asked else {
+            return Err(Refusal::Busy);
+        };
         let part = range.part(bytes)?;
         if state.committed {
             return Err(Refusal::Committed);
@@ -208,7 +211,7 @@ impl BlobTransfers {
             // What it holds stays; who asks again wants to hear that it is there.
             return self.receive(body, range.bytes(), None).await;
         }
-        if !self.has_room() {
+        if !self.quota.has_room(used, range.bytes()) || !self.has_room() {
             return Err(Refusal::Full);
         }
         let mut writer = self.objects.begin(name, range.bytes()).map_err(|error| of(error, metrics))?;

@@ -8,7 +8,7 @@ use super::tokens::Tokens;
 use crate::{
     storage::{
         Outcome, Spend,
-        blob::{BLOB_ROWS_MAX, BlobOp, BlobOutcome, BlobRow, NewBlob, ObjectKey, Right, open, quota_bytes},
+        blob::{BLOB_ROWS_MAX, BlobOp, BlobOutcome, BlobRow, NewBlob, ObjectKey, Right, open},
         blocked::Blocked,
     },
     time::Timestamp,
@@ -28,7 +28,8 @@ impl Blobs {
             BlobOp::Create(new, spend) => self.create(new, spend.as_ref(), tokens),
             BlobOp::Write { blob, shown, now } => match open(self.row(blob, blocked), shown, Right::Write, *now) {
                 Some(BlobRow { object, bytes, state, .. }) => {
-                    Outcome::Blob(BlobOutcome::Writable { object, bytes, state })
+                    let used = self.used_bytes();
+                    Outcome::Blob(BlobOutcome::Writable { object, bytes, state, used })
                 }
                 None => Outcome::Denied,
             },
@@ -101,7 +102,7 @@ impl Blobs {
     }
 
     fn used_bytes(&self) -> u64 {
-        self.rows.values().map(|row| quota_bytes(row.bytes)).sum()
+        self.rows.values().map(BlobRow::used_bytes).sum()
     }
 
     fn part_stored(&mut self, object: &ObjectKey, part: u32) -> Outcome {

@@ -111,6 +111,7 @@ impl Channels {
     }
 
     fn append(&mut self, new: &NewEntry) -> Outcome {
+        let all_bytes = self.entries().map(|entry| entry.len() as u64).sum();
         let Some(channel) = self.0.get_mut(&new.channel) else { return Outcome::Denied };
         if let Some((seq, _)) = channel.entries.iter().find(|(_, stored)| stored.id == new.id) {
             return Outcome::Channel(ChannelOutcome::Appended { seq: *seq, fresh: false });
@@ -123,7 +124,7 @@ impl Channels {
         }
         let bytes = channel.entries.values().map(|stored| stored.entry.len() as u64).sum();
         let next_generation = new.generation.checked_add(1);
-        if !new.quota.has_room(channel.entries.len() as u64, bytes, new) || next_generation.is_none() {
+        if !new.quota.has_room(channel.entries.len() as u64, bytes, all_bytes, new) || next_generation.is_none() {
             return Outcome::Full;
         }
         let seq = channel.next_seq;

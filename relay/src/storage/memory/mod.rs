@@ -69,6 +69,7 @@ struct StoredBundle {
     main: Bytes,
     last_resort: Bytes,
     pairs: VecDeque<Bytes>,
+    day_last_published: Day,
 }
 
 impl MemoryStorage {
@@ -151,7 +152,9 @@ impl State {
                 Outcome::Blocked(ids.iter().map(|id| self.block(*id, *blocked)).collect())
             }
             Op::Channel(op) => self.channels.apply(op, &self.blocked, &mut self.tokens),
-            Op::Expire { now, lapsed_before } => self.expire(*now, *lapsed_before),
+            Op::Expire { now, mailboxes_before, bundles_before } => {
+                self.expire(*now, *mailboxes_before, *bundles_before)
+            }
             Op::Blob(op) => self.blobs.apply(op, &self.blocked, &mut self.tokens),
         }
     }
@@ -320,12 +323,19 @@ impl State {
             held.main = parts.main.clone().unwrap_or_else(|| held.main.clone());
             held.last_resort = parts.last_resort.clone().unwrap_or_else(|| held.last_resort.clone());
             held.add_pairs(parts);
+            held.day_last_published = held.day_last_published.max(parts.day);
             return Outcome::Done;
         }
         let (Some(main), Some(last_resort)) = (parts.main.clone(), parts.last_resort.clone()) else {
             return Outcome::Denied;
         };
-        let mut bundle = StoredBundle { owner: parts.owner, main, last_resort, pairs: VecDeque::new() };
+        let mut bundle = StoredBundle {
+            owner: parts.owner,
+            main,
+            last_resort,
+            pairs: VecDeque::new(),
+            day_last_published: parts.day,
+        };
         bundle.add_pairs(parts);
         self.bundles.insert(parts.bundle, bundle);
         Outcome::Done
@@ -339,7 +349,7 @@ impl State {
         Outcome::Bundle(Bundle { main: held.main.to_vec(), pair: pair.map(|pair| pair.to_vec()), last_resort })
     }
 
-    fn expire(&mut self, now: Timestamp, lapsed_before: Day) -> Outcome {
+    fn expire(&mut self, now: Timestamp, mailboxes_before: Day, bundles_before: Day) -> Outcome {
         self.forget_tokens(now);
         let mut over: Vec<(Timestamp, Seq, ReceiveId)> = vec![];
         for (id, mailbox) in &mut self.mailboxes {
@@ -349,9 +359,13 @@ impl State {
             );
         }
         over.sort_unstable();
-        let lapsed = self.mailboxes.values().filter(|mailbox| mailbox.day_last_used < lapsed_before);
+        let lapsed = self.mailboxes.values().filter(|mailbox| mailbox.day_last_used < mailboxes_before);
         let mut lapsed: Vec<_> = lapsed.map(|mailbox| mailbox.made.receive_id).collect();
-        let more = over.len() > EXPIRE_ROWS_MAX || lapsed.len() > EXPIRE_ROWS_MAX;
+        let bundles = self.bundles.iter().filter(|(_, bundle)| bundle.day_last_published < bundles_before);
+        let mut bundles: Vec<_> = bundles.map(|(id, _)| *id).collect();
+        let more = [over.len(), lapsed.len(), bundles.len()].into_iter().any(|count| count > EXPIRE_ROWS_MAX);
+        bundles.truncate(EXPIRE_ROWS_MAX);
+        self.bundles.retain(|id, _| !bundles.contains(id));
         over.truncate(EXPIRE_ROWS_MAX);
         lapsed.truncate(EXPIRE_ROWS_MAX);
         for (_, seq, mailbox) in &over {

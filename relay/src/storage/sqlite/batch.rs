@@ -97,7 +97,9 @@ impl<'a> Batch<'a> {
             Op::FetchBundle { bundle, take_pair } => self.fetch_bundle(bundle, *take_pair).await,
             Op::Block { ids, blocked, day } => self.block(ids, *blocked, *day).await,
             Op::Channel(op) => self.channel(op).await,
-            Op::Expire { now, lapsed_before } => self.expire(*now, *lapsed_before).await,
+            Op::Expire { now, mailboxes_before, bundles_before } => {
+                self.expire(*now, *mailboxes_before, *bundles_before).await
+            }
             Op::Blob(op) => self.blob(op).await,
         }
     }

@@ -13,11 +13,12 @@ use super::{
 use crate::{
     storage::{
         Outcome, Spend,
-        blob::{BLOB_ROWS_MAX, BlobOp, BlobOutcome, BlobRow, NewBlob, ObjectKey, Right, open, quota_bytes},
+        blob::{BLOB_ROWS_MAX, BlobOp, BlobOutcome, BlobRow, NewBlob, ObjectKey, Right, open},
     },
     time::Timestamp,
 };
 
+const ALL_COLUMNS: &str = "SELECT object, bytes, write_hash, read_hash, held, committed, expires_at FROM blob";
 const COLUMNS_BY_ID: &str =
     "SELECT object, bytes, write_hash, read_hash, held, committed, expires_at FROM blob WHERE id = ?";
 const COLUMNS_BY_OBJECT: &str =
@@ -29,9 +30,9 @@ impl Batch<'_> {
             BlobOp::Create(new, spend) => self.create_blob(new, spend.as_ref()).await,
             BlobOp::Write { blob, shown, now } => {
                 let row = open(self.blob_row(blob).await?, shown, Right::Write, *now);
-                let writable =
-                    |BlobRow { object, bytes, state, .. }| outcome(BlobOutcome::Writable { object, bytes, state });
-                Ok(row.map_or(Outcome::Denied, writable))
+                let Some(BlobRow { object, bytes, state, .. }) = row else { return Ok(Outcome::Denied) };
+                let used = self.used_bytes().await?;
+                Ok(outcome(BlobOutcome::Writable { object, bytes, state, used }))
             }
             BlobOp::PartStored { object, part } => self.part_stored(object, *part).await,
             BlobOp::Commit { blob, shown, now, expires_at } => {
@@ -105,7 +106,7 @@ impl Batch<'_> {
             .bind(millis(row.expires_at))
             .execute(&mut *self.connection)
             .await?;
-        self.memory.blob_bytes = Some(used + quota_bytes(new.bytes));
+        self.memory.blob_bytes = Some(used + row.used_bytes());
         Ok(outcome(BlobOutcome::State(row.state)))
     }
 
@@ -114,8 +115,8 @@ impl Batch<'_> {
         if let Some(bytes) = self.memory.blob_bytes {
             return Ok(bytes);
         }
-        let rows = sqlx::query_scalar("SELECT bytes FROM blob").fetch_all(&mut *self.connection).await?;
-        let used = rows.into_iter().map(|bytes: i64| quota_bytes(bytes.unsigned_abs())).sum();
+        let rows = sqlx::query(ALL_COLUMNS).fetch_all(&mut *self.connection).await?;
+        let used = rows.iter().map(|row| Ok(blob_row(row)?.used_bytes())).sum::<Result<u64>>()?;
         self.memory.blob_bytes = Some(used);
         Ok(used)
     }
@@ -124,10 +125,14 @@ impl Batch<'_> {
         let select = sqlx::query(COLUMNS_BY_OBJECT).bind(&object.0[..]);
         let Some(row) = select.fetch_optional(&mut *self.connection).await? else { return Ok(Outcome::Denied) };
         let mut row = blob_row(&row)?;
+        let before = row.used_bytes();
         if row.hold(part) {
             self.begin().await?;
-            let update = sqlx::query("UPDATE blob SET held = ? WHERE object = ?");
-            update.bind(&row.state.held[..]).bind(&object.0[..]).execute(&mut *self.connection).await?;
+            let update = sqlx::query("UPDATE blob SET held = ?, expires_at = ? WHERE object = ?");
+            let update = update.bind(&row.state.held[..]).bind(millis(row.expires_at)).bind(&object.0[..]);
+            update.execute(&mut *self.connection).await?;
+            let more = row.used_bytes() - before;
+            self.memory.blob_bytes = self.memory.blob_bytes.map(|used| used + more);
         }
         Ok(outcome(BlobOutcome::State(row.state)))
     }
@@ -145,12 +150,14 @@ impl Batch<'_> {
     async fn delete_blobs(&mut self, objects: &[ObjectKey]) -> Result<()> {
         self.begin().await?;
         for object in objects {
-            let delete = sqlx::query_scalar("DELETE FROM blob WHERE object = ? RETURNING bytes");
-            let bytes: i64 = delete.bind(&object.0[..]).fetch_one(&mut *self.connection).await?;
-            let bytes = bytes.unsigned_abs();
-            self.memory.blob_bytes = self.memory.blob_bytes.map(|used| used.saturating_sub(quota_bytes(bytes)));
+            let delete = sqlx::query(
+                "DELETE FROM blob WHERE object = ?
+                 RETURNING object, bytes, write_hash, read_hash, held, committed, expires_at",
+            );
+            let row = blob_row(&delete.bind(&object.0[..]).fetch_one(&mut *self.connection).await?)?;
+            self.memory.blob_bytes = self.memory.blob_bytes.map(|used| used.saturating_sub(row.used_bytes()));
             let insert = sqlx::query("INSERT INTO blob_gone (object, parts) VALUES (?, ?)");
-            let insert = insert.bind(&object.0[..]).bind(blob::parts(bytes));
+            let insert = insert.bind(&object.0[..]).bind(blob::parts(row.bytes));
             insert.execute(&mut *self.connection).await?;
         }
         Ok(())

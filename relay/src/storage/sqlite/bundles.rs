@@ -4,8 +4,11 @@ use bytes::Bytes;
 use sotto_outer::{Bundle, BundleId, OwnerKey};
 use sqlx::Row;
 
-use super::batch::{Batch, Result, array};
-use crate::storage::{NewParts, Outcome};
+use super::batch::{Batch, Result, array, json_numbers};
+use crate::{
+    storage::{EXPIRE_ROWS_MAX, NewParts, Outcome},
+    time::Day,
+};
 
 impl Batch<'_> {
     pub(super) async fn delete_bundle(&mut self, bundle: &BundleId, owner: &OwnerKey) -> Result<Outcome> {
@@ -19,6 +22,27 @@ impl Batch<'_> {
         let Some(key) = key else { return Ok(Outcome::Denied) };
         sqlx::query("DELETE FROM pair WHERE bundle = ?").bind(key).execute(&mut *self.connection).await?;
         Ok(Outcome::Done)
+    }
+
+    /// Deletes bundles that were not published for long. Says whether there are more.
+    pub(super) async fn expire_bundles(&mut self, before: Day) -> Result<bool> {
+        let select = "SELECT key FROM bundle WHERE day_last_published < ? ORDER BY id LIMIT ?";
+        let limit = i64::try_from(EXPIRE_ROWS_MAX + 1).expect("a small number");
+        let select = sqlx::query_scalar(select).bind(before.as_days()).bind(limit);
+        let mut lapsed: Vec<i64> = select.fetch_all(&mut *self.connection).await?;
+        let more = lapsed.len() > EXPIRE_ROWS_MAX;
+        lapsed.truncate(EXPIRE_ROWS_MAX);
+        if lapsed.is_empty() {
+            return Ok(false);
+        }
+        self.begin().await?;
+        for delete in [
+            "DELETE FROM pair WHERE bundle IN (SELECT value FROM json_each(?))",
+            "DELETE FROM bundle WHERE key IN (SELECT value FROM json_each(?))",
+        ] {
+            sqlx::query(delete).bind(json_numbers(&lapsed)).execute(&mut *self.connection).await?;
+        }
+        Ok(more)
     }
 
     pub(super) async fn publish(&mut self, parts: &NewParts) -> Result<Outcome> {
@@ -47,18 +71,22 @@ impl Batch<'_> {
 
     async fn insert_bundle(&mut self, parts: &NewParts, main: &Bytes, last_resort: &Bytes) -> Result<i64> {
         self.begin().await?;
-        let insert = sqlx::query("INSERT INTO bundle (id, owner, main, last_resort) VALUES (?, ?, ?, ?)");
+        let insert =
+            sqlx::query("INSERT INTO bundle (id, owner, main, last_resort, day_last_published) VALUES (?, ?, ?, ?, ?)");
         let insert = insert.bind(&parts.bundle.as_bytes()[..]).bind(&parts.owner.as_bytes()[..]);
-        let inserted = insert.bind(&main[..]).bind(&last_resort[..]).execute(&mut *self.connection).await?;
+        let insert = insert.bind(&main[..]).bind(&last_resort[..]).bind(parts.day.as_days());
+        let inserted = insert.execute(&mut *self.connection).await?;
         Ok(inserted.last_insert_rowid())
     }
 
     async fn update_bundle(&mut self, key: i64, parts: &NewParts) -> Result<i64> {
         self.begin().await?;
         let update = sqlx::query(
-            "UPDATE bundle SET main = coalesce(?, main), last_resort = coalesce(?, last_resort) WHERE key = ?",
+            "UPDATE bundle SET main = coalesce(?, main), last_resort = coalesce(?, last_resort),
+                day_last_published = max(day_last_published, ?) WHERE key = ?",
         );
-        let update = update.bind(parts.main.as_deref()).bind(parts.last_resort.as_deref()).bind(key);
+        let update = update.bind(parts.main.as_deref()).bind(parts.last_resort.as_deref());
+        let update = update.bind(parts.day.as_days()).bind(key);
         update.execute(&mut *self.connection).await?;
         Ok(key)
     }

@@ -36,6 +36,8 @@ pub(super) struct Channels {
     by_id: HashMap<ChannelId, Channel>,
     /// Channels and their generations.
     size: usize,
+    /// Bytes of all entries of all channels, once they were counted.
+    all_bytes: Option<u64>,
     batch: u64,
 }
 
@@ -144,6 +146,11 @@ impl Batch<'_> {
             }
         }
         self.load_channels(&unknown).await?;
+        if !entries.is_empty() && self.memory.channels.all_bytes.is_none() {
+            let sum = sqlx::query_scalar("SELECT coalesce(sum(bytes), 0) FROM channel");
+            let sum: i64 = sum.fetch_one(&mut *self.connection).await?;
+            self.memory.channels.all_bytes = Some(sum.unsigned_abs());
+        }
         self.look_up_entries(&entries).await
     }
 
@@ -252,6 +259,7 @@ impl Batch<'_> {
     }
 
     async fn append(&mut self, new: &NewEntry) -> Result<Outcome> {
+        let all_bytes = self.memory.channels.all_bytes.unwrap_or(0);
         let Some(channel) = self.memory.channels.used(&new.channel) else { return Ok(Outcome::Denied) };
         if let Some(seq) = self.pending.repeats.get(&(channel.key, new.id)) {
             return Ok(Outcome::Channel(ChannelOutcome::Appended { seq: *seq, fresh: false }));
@@ -263,10 +271,8 @@ impl Batch<'_> {
             return Ok(Outcome::Channel(ChannelOutcome::Stale { generation: channel.generation }));
         }
         let next_generation = new.generation.checked_add(1);
-        let Some(next_generation) = next_generation.filter(|_| new.quota.has_room(channel.entries, channel.bytes, new))
-        else {
-            return Ok(Outcome::Full);
-        };
+        let has_room = new.quota.has_room(channel.entries, channel.bytes, all_bytes, new);
+        let Some(next_generation) = next_generation.filter(|_| has_room) else { return Ok(Outcome::Full) };
         let NewEntry { channel: _, generation, id, entry, next, day, expires_at, quota: _ } = new;
         let (key, seq) = (channel.key, channel.next_seq);
         channel.next_seq += 1;
@@ -282,6 +288,7 @@ impl Batch<'_> {
             channel.generation = next_generation;
             self.memory.channels.size += 1;
         }
+        self.memory.channels.all_bytes = Some(all_bytes + entry.len() as u64);
         self.pending.repeats.insert((key, *id), seq);
         let (generation, id, expires_at, ends) = (*generation, *id, *expires_at, next.is_some());
         let entry = entry.clone();
@@ -426,6 +433,7 @@ impl Batch<'_> {
             "UPDATE channel SET entries = entries - (gone.value ->> 1), bytes = bytes - (gone.value ->> 2)
              FROM json_each(?) AS gone WHERE channel.key = gone.value ->> 0",
         );
+        self.count_gone(sums.values().map(|(_, bytes)| *bytes));
         let gone: Vec<_> = sums.iter().map(|(channel, (entries, bytes))| (channel, entries, bytes)).collect();
         let gone = serde_json::to_string(&gone).expect("numbers are JSON");
         update.bind(gone).execute(&mut *self.connection).await?;
@@ -443,11 +451,20 @@ impl Batch<'_> {
         for delete in [
             "DELETE FROM entry WHERE channel IN (SELECT value FROM json_each(?))",
             "DELETE FROM generation WHERE channel IN (SELECT value FROM json_each(?))",
-            "DELETE FROM channel WHERE key IN (SELECT value FROM json_each(?))",
         ] {
             sqlx::query(delete).bind(json_numbers(keys)).execute(&mut *self.connection).await?;
         }
+        let delete = "DELETE FROM channel WHERE key IN (SELECT value FROM json_each(?)) RETURNING bytes";
+        let bytes = sqlx::query_scalar(delete).bind(json_numbers(keys)).fetch_all(&mut *self.connection).await?;
+        self.count_gone(bytes.into_iter());
         self.read_again(keys).await
+    }
+
+    /// Bytes of entries are no longer there.
+    fn count_gone(&mut self, bytes: impl Iterator<Item = i64>) {
+        let gone = bytes.map(i64::unsigned_abs).sum();
+        let all_bytes = &mut self.memory.channels.all_bytes;
+        *all_bytes = all_bytes.map(|all| all.saturating_sub(gone));
     }
 
     /// Rows were changed in the file alone: those held are read again.

@@ -164,7 +164,12 @@ impl Batch<'_> {
         Ok(())
     }
 
-    pub(super) async fn expire(&mut self, now: Timestamp, lapsed_before: Day) -> Result<Outcome> {
+    pub(super) async fn expire(
+        &mut self,
+        now: Timestamp,
+        mailboxes_before: Day,
+        bundles_before: Day,
+    ) -> Result<Outcome> {
         self.flush().await?;
         let limit = i64::try_from(EXPIRE_ROWS_MAX + 1).expect("a small number");
         let select = "SELECT seq, mailbox FROM envelope WHERE expires_at <= ? ORDER BY expires_at, seq LIMIT ?";
@@ -172,9 +177,10 @@ impl Batch<'_> {
         let envelopes: Vec<(i64, Key)> =
             rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_>>()?;
         let select = "SELECT key FROM mailbox WHERE day_last_used < ? ORDER BY receive_id LIMIT ?";
-        let lapsed = sqlx::query_scalar(select).bind(lapsed_before.as_days()).bind(limit);
+        let lapsed = sqlx::query_scalar(select).bind(mailboxes_before.as_days()).bind(limit);
         let mailboxes: Vec<Key> = lapsed.fetch_all(&mut *self.connection).await?;
         let more = envelopes.len() > EXPIRE_ROWS_MAX || mailboxes.len() > EXPIRE_ROWS_MAX;
+        let more = self.expire_bundles(bundles_before).await? || more;
 
         let envelopes = &envelopes[..envelopes.len().min(EXPIRE_ROWS_MAX)];
         for (seq, mailbox) in envelopes {

@@ -128,7 +128,7 @@ mod tests {
             let purpose = TokenPurpose::Mailbox;
             Op::Token(TokenOp::Count { holder: [1; 32], purpose, count: 4, uses: 10, forget_at: hour(ends) })
         };
-        let sweep = |now| Op::Expire { now: hour(now), lapsed_before: hour(0).day() };
+        let sweep = |now| Op::Expire { now: hour(now), mailboxes_before: hour(0).day(), bundles_before: hour(0).day() };
         let mut outcomes = vec![];
         for op in [count(9), count(3), sweep(4), count(9), sweep(9), count(20)] {
             outcomes.extend(storage.apply(vec![op]).await);

@@ -218,6 +218,7 @@ mod tests {
             "INSERT INTO mailbox (receive_id, send_id, kind, owner, capability_hash, day_last_used)
              VALUES (zeroblob(16), zeroblob(16), 0, zeroblob(32), zeroblob(32), 1)",
             "INSERT INTO envelope (mailbox, id, expires_at, payload) VALUES (1, zeroblob(16), 9, x'abcd')",
+            "INSERT INTO bundle (id, owner, main, last_resort) VALUES (zeroblob(16), zeroblob(32), x'01', x'02')",
         ] {
             sqlx::query(insert).execute(&mut connection).await.unwrap();
         }
@@ -281,6 +282,18 @@ mod tests {
             let leases: i64 = sqlx::query_scalar(leases).fetch_one(&mut connection).await.unwrap();
             assert_eq!(leases, 0);
         }
+    }
+
+    #[tokio::test]
+    async fn a_bundle_of_before_counts_as_published_on_the_day_of_the_upgrade() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("relay.db");
+        older(&path, 5).await;
+        SqliteStorage::open(&path).await.unwrap().close().await;
+        let mut connection = view::open(&path, false).await.unwrap();
+        let day = sqlx::query_scalar("SELECT day_last_published FROM bundle").fetch_one(&mut connection).await;
+        let (day, today): (i64, u64) = (day.unwrap(), SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400);
+        assert!(u64::try_from(day).unwrap().abs_diff(today) <= 1);
     }
 
     #[tokio::test]
