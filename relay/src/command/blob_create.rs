@@ -18,7 +18,8 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, create:
     if bytes == 0 || bytes > quota.blob_bytes_max {
         return turn.refuse(asker, RefusedReason::Limit);
     }
-    if let Err(retry_after_secs) = core.admit(turn, Work::Create) {
+    let let_in = core.admit(turn, Work::Create).and_then(|()| core.take_from_origin(turn.now, asker.conn));
+    if let Err(retry_after_secs) = let_in {
         return turn.answer(asker, Answer::Busy { retry_after_secs });
     }
     if !blob::let_in(core, turn, asker) {

@@ -22,6 +22,7 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, create:
 
 fn let_in(core: &mut Core, turn: &mut Turn<'_>, asker: Asker) -> Result<(), u32> {
     core.admit(turn, Work::Create)?;
+    core.take_from_origin(turn.now, asker.conn)?;
     let Some(connection) = core.connections.get_mut(&asker.conn) else { return Ok(()) };
     connection.creates.take(turn.now, core.config.create_rate, 1)
 }

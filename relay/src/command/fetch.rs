@@ -21,8 +21,7 @@ pub(crate) struct Awaiting {
 /// Takes the frame.
 pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, fetch: &Fetch) {
     let Fetch { bundle, proof } = fetch;
-    let Some(connection) = core.connections.get_mut(&asker.conn) else { return };
-    if let Err(retry_after_secs) = connection.fetches.take(turn.now, core.config.fetch_rate, 1) {
+    if let Err(retry_after_secs) = let_in(core, turn, asker) {
         return turn.answer(asker, Answer::Busy { retry_after_secs });
     }
     if let Some(bits) = core.owed(turn.now, asker.conn, &Purpose::Fetch(*bundle), proof.as_ref()) {
@@ -31,6 +30,12 @@ pub(crate) fn handle(core: &mut Core, turn: &mut Turn<'_>, asker: Asker, fetch: 
     let take_pair = core.pairs.take(*bundle, turn.now, core.config.pair_rate).is_ok();
     let op = Op::FetchBundle { bundle: *bundle, take_pair };
     core.store(turn, op, core::Awaiting::Fetch(Awaiting { asker, bundle: *bundle, worked: proof.is_some() }));
+}
+
+fn let_in(core: &mut Core, turn: &Turn<'_>, asker: Asker) -> Result<(), u32> {
+    core.take_from_origin(turn.now, asker.conn)?;
+    let Some(connection) = core.connections.get_mut(&asker.conn) else { return Ok(()) };
+    connection.fetches.take(turn.now, core.config.fetch_rate, 1)
 }
 
 /// The parts are read, and the one-time part, if there was one, is gone for good.
@@ -59,7 +64,7 @@ mod tests {
     use super::*;
     use crate::{
         command::testing::{House, Owner, proof},
-        core::{Config, Conn, Toll},
+        core::{Config, Conn, Origin, Rate, Toll},
     };
 
     fn fetch(owner: &Owner) -> Command {
@@ -114,6 +119,29 @@ mod tests {
         assert!(matches!(house.ask(conn, with(second)), Answer::Bundle(_)));
         let other = house.greeted();
         assert_eq!(house.ask(other, with(second)), Answer::Work { bits: 8 }, "and on its connection alone");
+    }
+
+    #[test]
+    fn all_connections_from_one_place_share_a_rate() {
+        let origin_rate = Rate { burst: 3, interval_millis: 60_000 };
+        let (mut house, bob) = (House::with(Config { origin_rate, ..Config::default() }), Owner::new(1));
+        let [first, second, other, unknown] = std::array::from_fn(|_| house.greeted());
+        for (conn, origin) in [(first, 1), (second, 1), (other, 2)] {
+            house.input(core::Input::From(conn, Origin(origin)));
+        }
+        let publish = bob.publish(&house, first, 1, 2);
+        assert_eq!(house.ask(first, Command::Publish(publish)), Answer::Done);
+        assert!(matches!(house.ask(second, fetch(&bob)), Answer::Bundle(_)));
+        assert_eq!(house.ask(second, bob.create()), Answer::Done);
+        let busy = Answer::Busy { retry_after_secs: 60 };
+        assert_eq!(house.ask(first, fetch(&bob)), busy);
+        assert_eq!(house.ask(second, Owner::new(2).create()), busy);
+        for conn in [other, unknown] {
+            assert!(matches!(house.ask(conn, fetch(&bob)), Answer::Bundle(_)), "from elsewhere");
+        }
+        house.wait_secs(180);
+        house.input(core::Input::Tick);
+        assert!(house.core.origins.is_empty(), "who rests is forgotten");
     }
 
     #[test]

@@ -100,6 +100,7 @@ impl Config {
             AdmissionKind::Minted | AdmissionKind::Oidc => Some(dir.mint()?),
         };
         let core = core::Config {
+            origin_rate: sections.proxy.origin_rate(),
             terms: Terms { admission, ..Terms::default() },
             toll: sections.work.to_core(),
             // Where nobody asks for them no keys are made.

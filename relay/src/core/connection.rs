@@ -7,7 +7,7 @@ use sotto_outer::{
     limits::{DELIVERY_WINDOW_ENVELOPES, PAYLOAD_BYTES_MAX},
 };
 
-use super::{Conn, Core, channel::Log, rate::Meter};
+use super::{Conn, Core, Origin, channel::Log, rate::Meter};
 use crate::{command::channel_read, time::Timestamp};
 
 /// A client's connection.
@@ -17,6 +17,8 @@ pub(crate) struct Connection {
     pub(crate) nonce: ConnectionNonce,
     /// What the relay's proof covers, where its TLS ends here under a public certificate.
     pub(crate) exporter: Option<Box<[u8; 32]>>,
+    /// Where it comes from, if the host has proxies that say it.
+    pub(super) origin: Option<Origin>,
     /// Whether `info` was answered: nothing else goes before.
     pub(crate) greeted: bool,
     pub(crate) mailboxes: BTreeSet<ReceiveId>,
@@ -56,6 +58,7 @@ impl Connection {
         Self {
             nonce,
             exporter: None,
+            origin: None,
             greeted: false,
             mailboxes: BTreeSet::new(),
             subscribing: 0,
@@ -96,6 +99,17 @@ impl Core {
     pub(crate) fn take_connection_send(&mut self, now: Timestamp, conn: Conn) -> Result<(), u32> {
         let Some(connection) = self.connections.get_mut(&conn) else { return Ok(()) };
         connection.sends.take(now, self.config.connection_send_rate, 1)
+    }
+
+    /// Takes one thing that is made, or one bundle that is fetched, from the rate of where a connection comes from.
+    ///
+    /// # Errors
+    /// Seconds after which it may be tried again.
+    pub(crate) fn take_from_origin(&mut self, now: Timestamp, conn: Conn) -> Result<(), u32> {
+        match self.connections.get(&conn).and_then(|connection| connection.origin) {
+            Some(origin) => self.origins.take(origin, now, self.config.origin_rate),
+            None => Ok(()),
+        }
     }
 
     /// Whether one more signature of an entry is checked for a connection: after many wrong ones it waits.

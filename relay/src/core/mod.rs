@@ -57,6 +57,10 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Conn(pub u64);
 
+/// Where a connection comes from, as a number that is drawn for each address and run of the relay and says nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin(pub u64);
+
 /// A storage operation on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
@@ -72,6 +76,8 @@ pub enum Input {
     Opened(Conn),
     /// Its TLS ends at this relay under a public certificate: the proof of identity covers this exporter (RFC 9266).
     Bound(Conn, Box<[u8; 32]>),
+    /// It comes from where others may come from too: together they have a rate.
+    From(Conn, Origin),
     /// A client sent a frame.
     Frame(Conn, ClientFrame),
     /// A client sent bytes that are no frame.
@@ -189,6 +195,8 @@ pub struct Config {
     pub blobs: Option<BlobQuota>,
     /// When load is shed.
     pub admission: Admission,
+    /// What all connections from one place may make, and bundles that they may fetch, together.
+    pub origin_rate: Rate,
     /// Payload bytes on their way to all readers; beyond them a reader gets one envelope of the largest size at a time.
     pub transit_bytes_max: usize,
     /// Work asked for what anyone may do.
@@ -233,6 +241,7 @@ impl Default for Config {
             blob_rate: Rate { burst: 64, interval_millis: 1_000 },
             blobs: Some(BlobQuota::default()),
             admission: Admission::default(),
+            origin_rate: Rate { burst: 2_000, interval_millis: 250 },
             transit_bytes_max: 256 * 1024 * 1024,
             toll: Toll::NONE,
             gives_tokens: false,
@@ -270,6 +279,7 @@ pub struct Core {
     pub(crate) subscriptions: BTreeMap<ReceiveId, Subscription>,
     pub(crate) sends: Rates<CapabilityHash>,
     pub(crate) pairs: Rates<BundleId>,
+    pub(crate) origins: Rates<Origin>,
     send_rush: toll::Rush,
     fetch_rush: toll::Rush,
     pub(crate) channels: channel::Channels,
@@ -375,6 +385,7 @@ impl Core {
             subscriptions: BTreeMap::new(),
             sends: Rates::new(),
             pairs: Rates::new(),
+            origins: Rates::new(),
             send_rush: toll::Rush::NONE,
             fetch_rush: toll::Rush::NONE,
             channels: channel::Channels::new(),
@@ -402,6 +413,7 @@ impl Core {
             Input::OpenedByForward(conn, nonce) => self.opened_by_forward(conn, nonce),
             Input::Forwarded(ticket, outcome) => self.forwarded(&mut turn, ticket, outcome),
             Input::Bound(conn, exporter) => self.bound(conn, exporter),
+            Input::From(conn, origin) => self.came_from(conn, origin),
             Input::Frame(conn, frame) => self.frame(&mut turn, conn, frame),
             Input::Malformed(conn) => self.malformed(&mut turn, conn),
             Input::Closed(conn) => self.closed(conn),
@@ -480,6 +492,12 @@ impl Core {
     fn bound(&mut self, conn: Conn, exporter: Box<[u8; 32]>) {
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.exporter = Some(exporter);
+        }
+    }
+
+    fn came_from(&mut self, conn: Conn, origin: Origin) {
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.origin = Some(origin);
         }
     }
 
@@ -566,6 +584,7 @@ impl Core {
     fn tick(&mut self, turn: &mut Turn<'_>) {
         self.sends.forget_idle(turn.now);
         self.pairs.forget_idle(turn.now);
+        self.origins.forget_idle(turn.now);
         self.appends.forget_idle(turn.now);
         if !self.sweeping {
             self.sweep(turn);

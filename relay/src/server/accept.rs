@@ -24,6 +24,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower_service::Service;
 
 use super::{Metrics, callers::Callers, certificate::ACME_ALPN, proxy};
+use crate::core::Origin;
 
 /// How long a connection may take until HTTP can be spoken on it.
 const ENTER_SECS: u64 = 10;
@@ -57,6 +58,8 @@ pub(super) struct Rules {
 pub(super) struct Caller {
     /// The exporter, where `info` proves the relay for it.
     pub(super) exporter: Option<Box<Exporter>>,
+    /// Where it comes from, where proxies are trusted to say that.
+    pub(super) origin: Option<Origin>,
 }
 
 impl Door {
@@ -79,8 +82,9 @@ impl Rules {
             self.metrics.count_turned_away();
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
+        let origin = caller.and_then(|address| self.callers.origin(address));
         let Some(config) = &self.tls else {
-            return Ok((Line { stream: Stream::Plain(stream), _place: place }, Caller::default()));
+            return Ok((Line { stream: Stream::Plain(stream), _place: place }, Caller { exporter: None, origin }));
         };
         let stream = TlsAcceptor::from(Arc::clone(config)).accept(stream).await?;
         let (_, tls) = stream.get_ref();
@@ -89,7 +93,7 @@ impl Rules {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         let exporter = if self.is_bound { Some(Box::new(export(tls)?)) } else { None };
-        Ok((Line { stream: Stream::Tls(Box::new(stream)), _place: place }, Caller { exporter }))
+        Ok((Line { stream: Stream::Tls(Box::new(stream)), _place: place }, Caller { exporter, origin }))
     }
 }
 

@@ -2,6 +2,7 @@
 //! never told to anybody.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::Instant,
@@ -9,7 +10,7 @@ use std::{
 
 use super::proxy::Network;
 use crate::{
-    core::{Rate, Rates},
+    core::{Origin, Rate, Rates},
     time::Timestamp,
 };
 
@@ -36,6 +37,8 @@ pub(super) struct Callers {
     settings: ProxySettings,
     started: Instant,
     seen: Mutex<Seen>,
+    /// Drawn for each run: what the core is told of an address.
+    names: RandomState,
 }
 
 struct Seen {
@@ -46,12 +49,17 @@ struct Seen {
 impl Callers {
     pub(super) fn new(settings: ProxySettings) -> Self {
         let seen = Mutex::new(Seen { rates: Rates::new(), until_sweep: SWEEP_EVERY });
-        Self { settings, started: Instant::now(), seen }
+        Self { settings, started: Instant::now(), seen, names: RandomState::new() }
     }
 
     /// Whether a header of the PROXY protocol comes from this address.
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.settings.trusted.iter().any(|network| network.contains(address))
+    }
+
+    /// What the core is told of an address; nothing where no proxy is trusted.
+    pub(super) fn origin(&self, address: IpAddr) -> Option<Origin> {
+        (!self.settings.trusted.is_empty()).then(|| Origin(self.names.hash_one(household(address))))
     }
 
     /// Whether one more connection may come from this address. All may where no proxy is trusted.
@@ -95,6 +103,16 @@ mod tests {
         assert!(!admits("::ffff:192.0.2.7") && admits("192.0.2.8"));
         assert!(admits("2001:db8::1") && admits("2001:db8::ffff:2") && !admits("2001:db8::3"));
         assert!(admits("2001:db8:0:1::1"));
+    }
+
+    #[test]
+    fn the_core_knows_an_address_by_a_number_of_this_run() {
+        let origin = |callers: &Callers, address: &str| callers.origin(address.parse().unwrap());
+        let (first, second, none) = (callers(&["127.0.0.1"]), callers(&["127.0.0.1"]), callers(&[]));
+        assert_eq!(origin(&first, "2001:db8::1"), origin(&first, "2001:db8::ffff:2"));
+        assert_ne!(origin(&first, "192.0.2.7"), origin(&first, "192.0.2.8"));
+        assert_ne!(origin(&first, "192.0.2.7"), origin(&second, "192.0.2.7"));
+        assert_eq!(origin(&none, "192.0.2.7"), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at, timeout},
 };
 
-use super::{accept::Exporter, hub::Event, metrics::Via, outbox::Outgoing, queue};
+use super::{accept::Caller, hub::Event, metrics::Via, outbox::Outgoing, queue};
 use crate::core::Conn;
 
 /// Requests of one connection that may be unanswered.
@@ -31,7 +31,7 @@ const INFO_SECS: u64 = 20;
 /// A client that is connecting.
 pub(super) struct Client {
     conn: Conn,
-    exporter: Option<Box<Exporter>>,
+    caller: Caller,
     events: mpsc::Sender<Event>,
     draining: watch::Receiver<bool>,
     ping_every: Duration,
@@ -71,12 +71,12 @@ impl Client {
     /// It is asked whether it is still there each `ping_every`; not to answer once is forgiven.
     pub(super) const fn new(
         conn: Conn,
-        exporter: Option<Box<Exporter>>,
+        caller: Caller,
         events: mpsc::Sender<Event>,
         draining: watch::Receiver<bool>,
         ping_every: Duration,
     ) -> Self {
-        Self { conn, exporter, events, draining, ping_every }
+        Self { conn, caller, events, draining, ping_every }
     }
 
     pub(super) async fn run(mut self, socket: WebSocket) {
@@ -85,10 +85,12 @@ impl Client {
         if events.send(Event::Opened(conn, outbox, Via::WebSocket)).await.is_err() {
             return;
         }
-        if let Some(exporter) = self.exporter.take()
-            && events.send(Event::Bound(conn, exporter)).await.is_err()
-        {
-            return;
+        let Caller { exporter, origin } = std::mem::take(&mut self.caller);
+        let (bound, from) = (exporter.map(|it| Event::Bound(conn, it)), origin.map(|it| Event::From(conn, it)));
+        for event in bound.into_iter().chain(from) {
+            if events.send(event).await.is_err() {
+                return;
+            }
         }
         // With the first tick `info` is looked for.
         let mut pings = interval_at(Instant::now() + Duration::from_secs(INFO_SECS), self.ping_every);

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     access::Worked,
-    core::{Conn, Context, Core, ForwardOutcome, HostAnswer, HostCommand, HostTicket, Input, Output, Ticket},
+    core::{Conn, Context, Core, ForwardOutcome, HostAnswer, HostCommand, HostTicket, Input, Origin, Output, Ticket},
     forward::Hops,
     storage::{Outcome, channel::ChannelOutcome},
     time::Timestamp,
@@ -53,6 +53,8 @@ pub(super) enum Event {
     Forwarded(Ticket, ForwardOutcome),
     /// Its TLS ends here, and the proof of who this is covers that.
     Bound(Conn, Box<Exporter>),
+    /// It comes from here, where proxies are trusted to say that.
+    From(Conn, Origin),
     /// A client sent a frame.
     Frame(Conn, ClientFrame),
     /// A client sent what is no frame.
@@ -257,6 +259,7 @@ impl Hub {
             }
             Event::Forwarded(ticket, outcome) => Input::Forwarded(ticket, outcome),
             Event::Bound(conn, exporter) => Input::Bound(conn, exporter),
+            Event::From(conn, origin) => Input::From(conn, origin),
             Event::Frame(conn, frame) => {
                 let command = self.metrics.count_command(&frame.command);
                 if let Some(link) = self.links.get_mut(&conn) {

@@ -514,7 +514,7 @@ async fn stream(
         return polls::busy();
     }
     let conn = Conn(house.next_conn.fetch_add(1, Ordering::Relaxed));
-    let client = Client::new(conn, caller.exporter, house.events.clone(), house.draining.clone(), house.ping_every);
+    let client = Client::new(conn, caller, house.events.clone(), house.draining.clone(), house.ping_every);
     // A little over the largest frame, so that one that is too large can be answered before the connection is closed.
     let message_bytes_max = 2 * FRAME_BYTES_MAX;
     upgrade

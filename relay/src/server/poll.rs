@@ -37,7 +37,7 @@ use super::{
     outbox::{Counted, Outgoing},
     queue,
 };
-use crate::core::Conn;
+use crate::core::{Conn, Origin};
 
 /// Requests of one connection that may be unanswered.
 const UNANSWERED_MAX: usize = 256;
@@ -94,6 +94,8 @@ pub(super) struct Session {
     /// Somebody else needs its room.
     give_way: Arc<Notify>,
     ending: Ending,
+    /// Where it comes from, where proxies are trusted to say that.
+    origin: Option<Origin>,
 }
 
 /// An answer that may be asked for again.
@@ -164,7 +166,13 @@ impl Session {
             in_use: Arc::default(),
             give_way: Arc::default(),
             ending: Ending::No,
+            origin: None,
         }
+    }
+
+    /// The same from somewhere: where its first poll comes from.
+    pub(super) fn from(self, origin: Option<Origin>) -> Self {
+        Self { origin, ..self }
     }
 
     /// Whether a frame came on it.
@@ -182,6 +190,11 @@ impl Session {
         let (outbox, outgoing) = queue::queue(OUTGOING_MAX);
         self.outgoing = outgoing;
         if self.events.send(Event::Opened(self.conn, outbox, Via::LongPoll)).await.is_err() {
+            return;
+        }
+        if let Some(origin) = self.origin
+            && self.events.send(Event::From(self.conn, origin)).await.is_err()
+        {
             return;
         }
         while let Ok(()) = self.step().await {}
@@ -442,6 +455,7 @@ mod tests {
                 Event::Frame(_, frame) => self.seen.push(frame.request),
                 Event::Malformed(_) => self.seen.push(0),
                 Event::Opened(..)
+                | Event::From(..)
                 | Event::OpenedByForward(..)
                 | Event::Forwarded(..)
                 | Event::Bound(..)

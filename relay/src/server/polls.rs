@@ -28,9 +28,10 @@ use tokio::{
 
 use super::{
     House, RETRY_AFTER_SECS,
+    accept::Caller,
     poll::{Asked, Session, Told},
 };
-use crate::core::Conn;
+use crate::core::{Conn, Origin};
 
 /// How long a client may take to send a poll.
 const BODY_SECS: u64 = 30;
@@ -136,6 +137,7 @@ impl Polls {
 
 /// Answers `POST /v1/frames`.
 pub(super) async fn frames(State(house): State<Arc<House>>, request: Request) -> Response {
+    let origin = request.extensions().get::<Caller>().and_then(|caller| caller.origin);
     let Ok(room) = house.polls.room(request.headers()) else { return busy() };
     let bytes = match timeout(Duration::from_secs(BODY_SECS), Bytes::from_request(request, &())).await {
         Ok(Ok(bytes)) => bytes,
@@ -146,7 +148,7 @@ pub(super) async fn frames(State(house): State<Arc<House>>, request: Request) ->
         return StatusCode::BAD_REQUEST.into_response();
     };
     drop((bytes, room));
-    let connection = match find(&house, token, number) {
+    let connection = match find(&house, token, number, origin) {
         Found::Here(connection) => connection,
         Found::Nowhere => return StatusCode::GONE.into_response(),
         Found::NoRoom => return busy(),
@@ -173,7 +175,7 @@ enum Found {
 }
 
 /// The connection of this token; a new one, where its first poll comes.
-fn find(house: &Arc<House>, token: PollToken, number: u32) -> Found {
+fn find(house: &Arc<House>, token: PollToken, number: u32, origin: Option<Origin>) -> Found {
     let mut connections = house.polls.connections();
     if let Some(known) = connections.by_token.get(&token) {
         return Found::Here(known.polls.clone());
@@ -190,7 +192,7 @@ fn find(house: &Arc<House>, token: PollToken, number: u32) -> Found {
     let (sender, polls) = mpsc::channel(POLLS_MAX);
     let conn = Conn(house.next_conn.fetch_add(1, Ordering::Relaxed));
     let settings = house.polls.settings;
-    let mut session = Session::new(conn, house.events.clone(), house.draining.clone(), polls, settings);
+    let mut session = Session::new(conn, house.events.clone(), house.draining.clone(), polls, settings).from(origin);
     let (in_use, give_way) = (session.in_use(), session.give_way());
     connections.by_token.insert(token, Connection { conn, polls: sender.clone(), in_use, give_way });
     connections.unused.push_back((token, conn));

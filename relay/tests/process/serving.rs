@@ -18,7 +18,7 @@ use sotto_outer::{
 };
 use sotto_relay::{
     Identity,
-    core::Rate,
+    core::{self, Rate},
     server::{Acme, CertificateFiles, ProxySettings, Relay, Settings, Transport},
     storage::sqlite::SqliteStorage,
 };
@@ -243,5 +243,30 @@ async fn a_trusted_proxy_says_whose_a_connection_is_and_each_address_has_its_rat
     assert!(asks(&header(8)).await, "another's is another rate");
     assert!(asks(b"PROXY TCP4 192.0.2.9 192.0.2.1 7 443\r\n").await);
     assert!(!asks(b"").await, "a proxy must say whose it is");
+    relay.drain().await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn all_connections_from_one_address_make_so_much_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let rate = Rate { burst: 9, interval_millis: 3_600_000 };
+    let proxy = ProxySettings { trusted: vec!["127.0.0.1".parse().unwrap()], connections: rate };
+    let plain = settings(Transport::Plain);
+    let core = core::Config { origin_rate: Rate { burst: 2, ..rate }, ..plain.core.clone() };
+    let relay = start(folder.path(), Settings { proxy, core, ..plain }).await;
+    let made = async |from: &[u8], number| {
+        let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+        stream.write_all(from).await.unwrap();
+        let mut client = Client::over(stream, relay.address()).await.unwrap();
+        client.ask(Owner::new(number).create()).await.unwrap() == Answer::Done
+    };
+    let [first, second, other]: [&[u8]; 3] = [
+        b"PROXY TCP6 2001:db8::1 2001:db8::9 7 443\r\n",
+        b"PROXY TCP6 2001:db8::ffff:2 2001:db8::9 7 443\r\n",
+        b"PROXY TCP6 2001:db8:0:1::1 2001:db8::9 7 443\r\n",
+    ];
+    assert!(made(first, 1).await && made(second, 2).await);
+    assert!(!made(first, 3).await && !made(second, 4).await, "an IPv6 address is its network");
+    assert!(made(other, 3).await);
     relay.drain().await.unwrap().close().await;
 }
