@@ -10,6 +10,7 @@ use time::{OffsetDateTime, UtcDateTime};
 use super::{CliError, found, words};
 use crate::{
     backup::{self, Manifest},
+    config::DataDir,
     storage::sqlite::count::Counts,
 };
 
@@ -40,6 +41,13 @@ pub(super) async fn verify(backup: &Path) -> Result<(), CliError> {
 pub(super) async fn restore(backup: &Path, data: &Path) -> Result<(), CliError> {
     let (manifest, counts) = backup::restore(backup, data).await?;
     let mut out = io::stdout();
+    if DataDir::new(data).keep_private()? {
+        writeln!(
+            out,
+            "Other users of this machine could look into {}; it is for its owner alone now.",
+            data.display()
+        )?;
+    }
     out.write_all(text(&manifest, &counts).as_bytes())?;
     writeln!(out, "A relay is in {} again, with the address that people have.", data.display())?;
     writeln!(

@@ -49,10 +49,17 @@ pub(super) async fn init(data: &Path, wishes: Wishes) -> Result<(), CliError> {
     let (public, tls) = (public.as_str(), wishes.tls.as_deref().unwrap_or("own"));
     let mut secret = Zeroizing::new([0; 32]);
     UnwrapErr(SysRng).fill_bytes(&mut *secret);
-    dir.create(&write_config(listen, public, tls)?, &secret)?;
+    let (config, mut out) = (write_config(listen, public, tls)?, io::stdout());
+    if data.exists() && dir.keep_private()? {
+        writeln!(
+            out,
+            "Other users of this machine could look into {}; it is for its owner alone now.",
+            data.display()
+        )?;
+    }
+    dir.create(&config, &secret)?;
     SqliteStorage::open(&dir.database()).await?.close().await;
 
-    let mut out = io::stdout();
     writeln!(
         out,
         "A relay is in {}. Its configuration is relay.toml; its key is identity.key, back that up.",

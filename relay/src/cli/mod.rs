@@ -26,6 +26,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
+use nix::sys::stat::{Mode, umask};
 
 use self::{init::Wishes, upgrade::What};
 use crate::{
@@ -316,6 +317,8 @@ fn workers() -> usize {
 }
 
 fn dispatch(command: Command) -> Result<(), CliError> {
+    // Whatever is made from here on is for its owner alone, the database's files too, which SQLite makes. [REL-85]
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build()?;
     match command {
         Command::Init { data, listen, public, tls } => {

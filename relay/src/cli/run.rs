@@ -35,6 +35,9 @@ pub(super) async fn run(data: &Path) -> Result<(), CliError> {
     let identity = dir.read_identity()?;
     let public_key = *identity.public();
     let settings = config.settings(&dir)?;
+    if dir.keep_private()? {
+        warn!("other users of this machine could look into the relay's folder; it is for its owner alone now");
+    }
     let _lock = dir.lock()?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 

@@ -59,6 +59,18 @@ impl DataDir {
         write_new(&self.config(), 0o644, config.as_bytes())
     }
 
+    /// Takes from everybody but its owner what they may do in a folder that was there before. Says whether they could.
+    pub(crate) fn keep_private(&self) -> Result<bool, ConfigError> {
+        let metadata = fs::metadata(&self.0).map_err(|error| ConfigError::file(&self.0, error))?;
+        let mode = metadata.permissions().mode();
+        if mode & 0o077 == 0 {
+            return Ok(false);
+        }
+        let private = fs::Permissions::from_mode(mode & 0o700);
+        fs::set_permissions(&self.0, private).map_err(|_| ConfigError::FolderMode(self.0.clone()))?;
+        Ok(true)
+    }
+
     pub(crate) fn read_config(&self) -> Result<Config, ConfigError> {
         let path = self.config();
         match fs::read_to_string(&path) {
@@ -142,6 +154,17 @@ mod tests {
         fs::set_permissions(data.key(), fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(data.key(), "0123").unwrap();
         assert!(matches!(data.read_identity(), Err(ConfigError::Key)));
+    }
+
+    #[test]
+    fn a_folder_that_was_there_before_is_for_its_owner_alone_then() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::new(dir.path());
+        for (before, is_changed) in [(0o700, false), (0o755, true), (0o770, true), (0o700, false)] {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(before)).unwrap();
+            assert_eq!(data.keep_private().unwrap(), is_changed);
+            assert_eq!(fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777, 0o700);
+        }
     }
 
     #[test]

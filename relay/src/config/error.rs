@@ -88,6 +88,9 @@ pub(crate) enum ConfigError {
         "identity.key can be read by other users; run `chmod 600` on it, and think of it as known if they are not trusted"
     )]
     KeyMode,
+    /// Others on this machine could look into the folder, and it cannot be taken from them.
+    #[error("{} can be looked into by other users, and its mode cannot be changed; give it to the relay's user, and chmod 700 it", .0.display())]
+    FolderMode(PathBuf),
     /// Another process runs from this folder.
     #[error("a relay is running from this folder already")]
     Running,

@@ -97,6 +97,31 @@ async fn a_restored_relay_is_the_same_one_and_what_it_minted_admits() {
 }
 
 #[test]
+fn in_a_folder_that_was_there_before_all_is_for_its_owner_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, new, file) = (dir.path().join("relay"), dir.path().join("new"), dir.path().join("backup.tar"));
+    for folder in [&data, &new] {
+        fs::create_dir(folder).unwrap();
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    relay::init(&data);
+    words(&relay::command("backup", &data).arg(&file).output().unwrap());
+    words(&run(&["restore".as_ref(), &file, "--data".as_ref(), &new]));
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
+    let _relay = RelayProcess::start(&data);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o077;
+    for folder in [&data, &new] {
+        assert_eq!(mode(folder), 0, "{}", folder.display());
+    }
+    let files: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let named = |name: &str| files.contains(&data.join(name));
+    assert!(named("relay.db") && named("relay.db-wal") && named("relay.db-reserve"), "{files:?}");
+    for file in files.iter().filter(|file| !file.ends_with("relay.toml")) {
+        assert_eq!(mode(file), 0, "{}", file.display());
+    }
+}
+
+#[test]
 fn a_damaged_backup_is_not_restored() {
     let dir = tempfile::tempdir().unwrap();
     let (data, new) = (dir.path().join("relay"), dir.path().join("new"));
