@@ -15,6 +15,10 @@ use crate::{
     time::{Day, Timestamp},
 };
 
+/// Rows lie in the order in which they are to be forgotten, so all before the first that stays go, and no other is looked at.
+const FORGET_ACKNOWLEDGED: &str = "DELETE FROM acknowledged WHERE rowid < coalesce(
+    (SELECT rowid FROM acknowledged WHERE forget_at > ? ORDER BY rowid LIMIT 1), 9223372036854775807)";
+
 impl Batch<'_> {
     pub(super) async fn create(&mut self, new: &NewMailbox, spend: Option<&Spend>) -> Result<Outcome> {
         let held = sqlx::query(
@@ -193,10 +197,42 @@ impl Batch<'_> {
         }
         if self.memory.acknowledged.expire(now) {
             self.begin().await?;
-            let delete = sqlx::query("DELETE FROM acknowledged WHERE forget_at <= ?").bind(millis(now));
-            delete.execute(&mut *self.connection).await?;
+            sqlx::query(FORGET_ACKNOWLEDGED).bind(millis(now)).execute(&mut *self.connection).await?;
         }
         self.forget_tokens(now).await?;
         Ok(Outcome::Expired { envelopes: envelopes.len(), mailboxes: mailboxes.len(), more })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
+
+    use super::*;
+    use crate::storage::sqlite::MIGRATIONS;
+
+    async fn forget(connection: &mut SqliteConnection, now: i64) -> Vec<i64> {
+        sqlx::query(FORGET_ACKNOWLEDGED).bind(now).execute(&mut *connection).await.unwrap();
+        sqlx::query_scalar("SELECT forget_at FROM acknowledged ORDER BY rowid").fetch_all(connection).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_is_found_without_looking_at_what_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new().filename(dir.path().join("relay.db")).create_if_missing(true);
+        let mut connection = options.disable_statement_logging().connect().await.unwrap();
+        MIGRATIONS.run(&mut connection).await.unwrap();
+        for forget_at in [3, 5, 5, 9] {
+            let insert = sqlx::query("INSERT INTO acknowledged (forget_at, ids) VALUES (?, x'')").bind(forget_at);
+            insert.execute(&mut connection).await.unwrap();
+        }
+        assert_eq!(forget(&mut connection, 2).await, [3, 5, 5, 9]);
+        assert_eq!(forget(&mut connection, 5).await, [9]);
+        assert!(forget(&mut connection, 9).await.is_empty());
+        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {FORGET_ACKNOWLEDGED}"))).bind(1);
+        let plan: Vec<_> = plan.fetch_all(&mut connection).await.unwrap();
+        let first: String = plan[0].try_get(3).unwrap();
+        assert!(first.contains("USING INTEGER PRIMARY KEY (rowid<?)"), "{first}");
+        connection.close().await.unwrap();
     }
 }
