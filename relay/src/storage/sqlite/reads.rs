@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
-use super::batch::{Result, array, json_numbers};
+use super::batch::{Result, array};
 use crate::storage::{Envelope, Outcome, Seq};
+
+/// Envelopes in one row, at most. Each row wakes whoever waits for it, which costs more than to find an envelope.
+const WIDTH_MAX: usize = 64;
 
 /// What the reads of one batch have chosen.
 #[derive(Default)]
@@ -30,12 +33,19 @@ impl Reads {
 
     /// Reads what was chosen. All of it must be in the file, and none of it deleted.
     pub(super) async fn read(&mut self, connection: &mut SqliteConnection) -> Result<()> {
-        let select = sqlx::query("SELECT seq, id, payload FROM envelope WHERE seq IN (SELECT value FROM json_each(?))");
-        let rows = select.bind(json_numbers(&std::mem::take(&mut self.unread))).fetch_all(connection);
-        for row in &rows.await? {
-            let (seq, payload): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(2)?);
-            let envelope = Envelope { seq: Seq(seq), id: array(row, 1)?.into(), payload: payload.into() };
-            self.found.insert(seq, envelope);
+        for seqs in std::mem::take(&mut self.unread).chunks(WIDTH_MAX) {
+            let width = seqs.len().next_power_of_two();
+            let mut select = sqlx::query(AssertSqlSafe(select(width)));
+            for at in 0..width {
+                select = select.bind(seqs.get(at));
+            }
+            let row = select.fetch_one(&mut *connection).await?;
+            for (at, seq) in seqs.iter().enumerate() {
+                if let Some(payload) = row.try_get::<Option<&[u8]>, _>(2 * at + 1)? {
+                    let (id, payload) = (array(&row, 2 * at)?.into(), payload.to_vec().into());
+                    self.found.insert(*seq, Envelope { seq: Seq(*seq), id, payload });
+                }
+            }
         }
         Ok(())
     }
@@ -48,4 +58,12 @@ impl Reads {
             }
         }
     }
+}
+
+/// One row with `width` envelopes, each an id and a payload; null where there is none.
+fn select(width: usize) -> String {
+    let envelope = |number: usize| {
+        format!("(SELECT id FROM envelope WHERE seq = ?{number}), (SELECT payload FROM envelope WHERE seq = ?{number})")
+    };
+    format!("SELECT {}", (1..=width).map(envelope).collect::<Vec<_>>().join(", "))
 }
