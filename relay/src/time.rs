@@ -33,6 +33,12 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
+    /// The beginning of the next minute, where this is not the beginning of one.
+    #[must_use]
+    pub const fn up_to_minute(self) -> Self {
+        Self(self.0.div_ceil(60_000).saturating_mul(60_000))
+    }
+
     /// How much later than `earlier`; zero where it is not.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -114,7 +114,8 @@ pub enum Op {
         /// What has expired by now is left out.
         now: Timestamp,
     },
-    /// Delete envelopes of a mailbox by id, and remember the ids. [`Outcome::Done`], also for ids it does not hold.
+    /// Delete envelopes of a mailbox by id, and remember the ids until `forget_at`, or until that minute is full.
+    /// [`Outcome::Done`], also for ids it does not hold.
     Acknowledge {
         /// Which mailbox.
         mailbox: ReceiveId,

@@ -251,7 +251,7 @@ impl State {
         let mailbox = self.mailboxes.get_mut(mailbox).filter(|mailbox| !mailbox.is_hidden_by(&self.blocked));
         if let Some(mailbox) = mailbox {
             for id in ids.iter().filter(|id| mailbox.envelopes.values().any(|stored| stored.id == **id)) {
-                mailbox.acknowledged.insert(*id, forget_at);
+                mailbox.acknowledged.insert(*id, forget_at.up_to_minute());
             }
             mailbox.envelopes.retain(|_, stored| !ids.contains(&stored.id));
         }

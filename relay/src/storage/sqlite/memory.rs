@@ -4,11 +4,11 @@
 //! It is a copy of what is in the file, and of the batch being applied. When a batch fails the mailboxes are forgotten, and
 //! read again when next used.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
 use sotto_outer::{EnvelopeId, ReceiveId, SendId};
 
-use super::channels::Channels;
+use super::{acknowledged::Acknowledged, channels::Channels};
 use crate::{
     storage::{NewMailbox, blocked::Blocked},
     time::Timestamp,
@@ -16,9 +16,6 @@ use crate::{
 
 /// Mailboxes and envelopes held, together; at about 100 bytes each.
 const ENTRIES_MAX: usize = 1_000_000;
-
-/// Bytes of one pair of mailbox and envelope in a row of `acknowledged`.
-const ACKNOWLEDGED_BYTES: usize = 8 + EnvelopeId::LEN;
 
 /// A row's key in the table `mailbox`.
 pub(super) type Key = i64;
@@ -62,15 +59,6 @@ pub(super) struct Entry {
     pub(super) expires_at: Timestamp,
 }
 
-/// Ids acknowledged a short while ago.
-#[derive(Default)]
-pub(super) struct Acknowledged {
-    forget_at: HashMap<(Key, EnvelopeId), Timestamp>,
-    /// In the order in which they are to be forgotten, about.
-    order: VecDeque<(Timestamp, Vec<(Key, EnvelopeId)>)>,
-    uncommitted: Vec<(Key, EnvelopeId, Timestamp)>,
-}
-
 impl Memory {
     pub(super) fn new(next_seq: i64) -> Self {
         Self {
@@ -105,9 +93,7 @@ impl Memory {
         self.blocked.forget_uncommitted();
         self.channels = Channels::default();
         self.blob_bytes = None;
-        for (key, id, _) in self.acknowledged.uncommitted.drain(..) {
-            self.acknowledged.forget_at.remove(&(key, id));
-        }
+        self.acknowledged.forget_uncommitted();
     }
 
     /// A batch is done: when too much is held, all that it did not use is forgotten.
@@ -182,61 +168,6 @@ impl Mailbox {
 
     pub(super) fn seq(&self, id: &EnvelopeId) -> Option<i64> {
         self.seqs.get(id).copied()
-    }
-}
-
-impl Acknowledged {
-    pub(super) fn remembers(&self, key: Key, id: &EnvelopeId, now: Timestamp) -> bool {
-        self.forget_at.get(&(key, *id)).is_some_and(|forget_at| *forget_at > now)
-    }
-
-    pub(super) fn add(&mut self, key: Key, id: EnvelopeId, forget_at: Timestamp) {
-        self.forget_at.insert((key, id), forget_at);
-        self.uncommitted.push((key, id, forget_at));
-    }
-
-    /// The row to store with this batch, if it acknowledged anything.
-    pub(super) fn row(&self) -> Option<(i64, Vec<u8>)> {
-        let forget_at = self.uncommitted.iter().map(|(_, _, forget_at)| *forget_at).max()?;
-        let mut ids = Vec::with_capacity(self.uncommitted.len() * ACKNOWLEDGED_BYTES);
-        for (key, id, _) in &self.uncommitted {
-            ids.extend_from_slice(&key.to_be_bytes());
-            ids.extend_from_slice(id.as_bytes());
-        }
-        Some((millis(forget_at), ids))
-    }
-
-    /// The row is stored.
-    pub(super) fn committed(&mut self) {
-        let Some(forget_at) = self.uncommitted.iter().map(|(_, _, forget_at)| *forget_at).max() else { return };
-        let ids = self.uncommitted.drain(..).map(|(key, id, _)| (key, id)).collect();
-        self.order.push_back((forget_at, ids));
-    }
-
-    /// Takes a stored row in.
-    pub(super) fn load(&mut self, forget_at: i64, ids: &[u8]) {
-        let forget_at = timestamp(forget_at);
-        let (pairs, _) = ids.as_chunks::<ACKNOWLEDGED_BYTES>();
-        let pair = |pair: &[u8; ACKNOWLEDGED_BYTES]| {
-            let (key, id) = pair.split_first_chunk::<8>()?;
-            Some((Key::from_be_bytes(*key), EnvelopeId::try_from(id).ok()?))
-        };
-        let ids: Vec<_> = pairs.iter().filter_map(pair).collect();
-        self.forget_at.extend(ids.iter().map(|pair| (*pair, forget_at)));
-        self.order.push_back((forget_at, ids));
-    }
-
-    /// Forgets what is to be forgotten by now; true if that is anything.
-    pub(super) fn expire(&mut self, now: Timestamp) -> bool {
-        let before = self.order.len();
-        while let Some((_, ids)) = self.order.pop_front_if(|(forget_at, _)| *forget_at <= now) {
-            for pair in ids {
-                if self.forget_at.get(&pair).is_some_and(|forget_at| *forget_at <= now) {
-                    self.forget_at.remove(&pair);
-                }
-            }
-        }
-        self.order.len() < before
     }
 }
 

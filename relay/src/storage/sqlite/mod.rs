@@ -4,6 +4,7 @@
 //! [`memory`]), which is right because nobody else writes this file; a batch that fails forgets them. Statements are
 //! multi-row, for each one is a trip to SQLite's thread.
 
+mod acknowledged;
 mod batch;
 mod blobs;
 mod blocked;
