@@ -40,8 +40,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 const CHECKPOINT_PAGES: &str = "8000";
 /// Copies the write-ahead log back and gives its room to the disk.
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
-/// SQLite's page cache, in KiB (negative by its own convention).
-const CACHE_KIB: &str = "-32000";
+/// SQLite's page cache, in KiB (negative by its own convention): more than a batch writes. What is beyond it the system holds.
+const CACHE_KIB: &str = "-12000";
 
 /// Why a database could not be used.
 #[derive(Debug, thiserror::Error)]
