@@ -1,7 +1,8 @@
 //! The door: what a connection passes before HTTP is spoken on it. A place among all connections, the proxy's word about who
 //! it is, TLS.
 //!
-//! All of it together must be done in [`ENTER_SECS`]. Whoever finds no place is let go at once.
+//! All of it together must be done in [`ENTER_SECS`]. Whoever finds no place is let go at once. Few enter at a time, in their
+//! turn: where thousands come back at once, whoever is in already does not wait behind all of them.
 
 use std::{
     future::Future,
@@ -9,18 +10,21 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    thread::available_parallelism,
     time::Duration,
 };
 
 use axum::http::Request;
 use axum_server::accept::Accept;
+use rustls::server::Acceptor;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
+    task::yield_now,
     time::timeout,
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use tower_service::Service;
 
 use super::{Metrics, callers::Callers, certificate::ACME_ALPN, proxy};
@@ -38,6 +42,8 @@ pub(super) type Exporter = [u8; 32];
 #[derive(Clone)]
 pub(super) struct Door {
     rules: Arc<Rules>,
+    /// Turns to enter, which with TLS is to agree on keys: for half of the processors.
+    turns: Arc<Semaphore>,
 }
 
 /// What holds for all connections of a port.
@@ -64,12 +70,13 @@ pub(super) struct Caller {
 
 impl Door {
     pub(super) fn new(rules: Rules) -> Self {
-        Self { rules: Arc::new(rules) }
+        let processors = available_parallelism().map_or(1, |count| count.get());
+        Self { rules: Arc::new(rules), turns: Arc::new(Semaphore::new(processors.div_ceil(2))) }
     }
 }
 
 impl Rules {
-    async fn enter(&self, mut stream: TcpStream) -> io::Result<(Line, Caller)> {
+    async fn enter(&self, mut stream: TcpStream, turns: &Semaphore) -> io::Result<(Line, Caller)> {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             self.metrics.count_turned_away();
             return Err(io::ErrorKind::ConnectionRefused.into());
@@ -84,9 +91,15 @@ impl Rules {
         }
         let origin = caller.and_then(|address| self.callers.origin(address));
         let Some(config) = &self.tls else {
+            drop(turn(turns).await?);
             return Ok((Line { stream: Stream::Plain(stream), _place: place }, Caller { exporter: None, origin }));
         };
-        let stream = TlsAcceptor::from(Arc::clone(config)).accept(stream).await?;
+        let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let keys_agreed = {
+            let _turn = turn(turns).await?;
+            hello.into_stream(Arc::clone(config))
+        };
+        let stream = keys_agreed.await?;
         let (_, tls) = stream.get_ref();
         if tls.alpn_protocol() == Some(ACME_ALPN) {
             // The authority has seen what it wanted (RFC 8737 §3).
@@ -95,6 +108,13 @@ impl Rules {
         let exporter = if self.is_bound { Some(Box::new(export(tls)?)) } else { None };
         Ok((Line { stream: Stream::Tls(Box::new(stream)), _place: place }, Caller { exporter, origin }))
     }
+}
+
+/// A turn to enter. All that is ready when it comes goes first, and so between two turns.
+async fn turn(turns: &Semaphore) -> io::Result<SemaphorePermit<'_>> {
+    let turn = turns.acquire().await.map_err(io::Error::other)?;
+    yield_now().await;
+    Ok(turn)
 }
 
 fn export(tls: &rustls::ServerConnection) -> io::Result<Exporter> {
@@ -107,9 +127,9 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Door {
     type Future = Pin<Box<dyn Future<Output = io::Result<(Line, Called<S>)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let rules = Arc::clone(&self.rules);
+        let Self { rules, turns } = self.clone();
         Box::pin(async move {
-            let entered = timeout(Duration::from_secs(ENTER_SECS), rules.enter(stream)).await;
+            let entered = timeout(Duration::from_secs(ENTER_SECS), rules.enter(stream, &turns)).await;
             let (line, caller) = entered.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
             Ok((line, Called { service, caller }))
         })
