@@ -205,7 +205,7 @@ async fn ask(house: &House, nonce: ConnectionNonce, command: Command) -> Option<
 /// Whether a command means the same whichever connection it comes on: those that no signature binds to one.
 const fn needs_no_connection(command: &Command) -> bool {
     match command {
-        Command::Send(_) | Command::Fetch(_) => true,
+        Command::Send(_) | Command::Fetch(_) | Command::Append(_) | Command::Advance(_) => true,
         Command::Info(_)
         | Command::Token(_)
         | Command::Create(_)
@@ -215,8 +215,6 @@ const fn needs_no_connection(command: &Command) -> bool {
         | Command::Delete(_)
         | Command::Publish(_)
         | Command::CreateChannel(_)
-        | Command::Append(_)
-        | Command::Advance(_)
         | Command::ReadChannel(_)
         | Command::SubscribeChannel(_)
         | Command::CloseChannel(_)

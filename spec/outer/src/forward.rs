@@ -106,7 +106,7 @@ pub struct ForwardedCommand {
     /// The client's clock, in seconds since 1970-01-01.
     #[n(0)]
     pub time_secs: u64,
-    /// One of those that need no connection: `send`, `fetch`.
+    /// One of those that need no connection: `send`, `fetch`, `append`, `advance`.
     #[n(1)]
     pub command: Command,
 }
@@ -193,8 +193,8 @@ fn unpad(padded: &[u8], bytes: usize) -> Result<&[u8], CodecError> {
 mod tests {
     use super::*;
     use crate::{
-        Bundle, Fetch, Send,
-        limits::{BUNDLE_MAIN_BYTES, BUNDLE_PART_BYTES, PAYLOAD_BYTES_MAX},
+        Advance, Bundle, Fetch, Send,
+        limits::{BUNDLE_MAIN_BYTES, BUNDLE_PART_BYTES, ENTRY_BYTES_MAX, PAYLOAD_BYTES_MAX},
     };
 
     fn largest() -> ForwardedCommand {
@@ -209,10 +209,23 @@ mod tests {
         ForwardedCommand { time_secs: u64::MAX, command: Command::Send(send) }
     }
 
+    fn largest_entry() -> ForwardedCommand {
+        let advance = Advance {
+            channel: [1; 16].into(),
+            generation: u32::MAX,
+            id: [2; 16].into(),
+            entry: vec![3; ENTRY_BYTES_MAX],
+            next_verify_key: [4; 32].into(),
+            next_read_hash: [5; 32].into(),
+            signature: [6; 64].into(),
+        };
+        ForwardedCommand { time_secs: u64::MAX, command: Command::Advance(advance) }
+    }
+
     #[test]
     fn every_command_and_every_answer_has_the_same_length() {
         let fetch = Command::Fetch(Fetch { bundle: [1; 16].into(), proof: None });
-        for command in [ForwardedCommand { time_secs: 0, command: fetch }, largest()] {
+        for command in [ForwardedCommand { time_secs: 0, command: fetch }, largest(), largest_entry()] {
             let bytes = command.encode().unwrap();
             assert_eq!(bytes.len(), FORWARD_COMMAND_BYTES);
             assert_eq!(ForwardedCommand::decode(&bytes), Ok(command));
@@ -222,6 +235,8 @@ mod tests {
         for answer in [
             ForwardedAnswer::Answer(Answer::Done),
             ForwardedAnswer::Answer(Answer::Bundle(bundle)),
+            ForwardedAnswer::Answer(Answer::Appended { seq: u64::MAX }),
+            ForwardedAnswer::Answer(Answer::Stale { generation: u32::MAX }),
             ForwardedAnswer::Clock { time_secs: u64::MAX },
         ] {
             let bytes = answer.encode().unwrap();

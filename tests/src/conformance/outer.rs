@@ -73,7 +73,9 @@ fn forwarded_command(bytes: &[u8]) -> Result<(), String> {
     let ForwardedCommand { time_secs: _, command } =
         codec::decode(bytes, limits::FORWARD_COMMAND_BYTES).map_err(|error| error.to_string())?;
     match command {
-        Command::Send(_) | Command::Fetch(_) => relay(&ClientFrame { request: 1, command }.encode()),
+        Command::Send(_) | Command::Fetch(_) | Command::Append(_) | Command::Advance(_) => {
+            relay(&ClientFrame { request: 1, command }.encode())
+        }
         other => Err(format!("{other:?} needs a connection")),
     }
 }
@@ -89,7 +91,7 @@ fn forwarded_commands() -> Vec<(&'static str, Vec<u8>)> {
         let command = ClientFrame::decode(&bytes).expect("an example is a frame").command;
         codec::encode(&ForwardedCommand { time_secs: 1_800_000_000, command })
     };
-    vec![("send", of("send")), ("fetch", of("fetch"))]
+    ["send", "fetch", "append", "advance"].map(|name| (name, of(name))).into()
 }
 
 fn forwarded_answers() -> Vec<(&'static str, Vec<u8>)> {

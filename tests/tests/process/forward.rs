@@ -2,6 +2,7 @@
 
 use std::{fs, time::SystemTime};
 
+use ed25519_dalek::{Signer, SigningKey};
 use futures_util::{SinkExt, StreamExt};
 use rand::{Rng as _, rngs::SysRng};
 use rand_core::UnwrapErr;
@@ -9,10 +10,11 @@ use sha2::{Digest, Sha256};
 use sotto_crypto::VerifiedForwardKey;
 use sotto_inner::Link;
 use sotto_outer::{
-    Answer, Bundle, ClientFrame, Command, ConnectionNonce, EnvelopeId, Fetch, Forward, Forwarded, Hop, Info, Proof,
-    RelayAddress, RelayFrame, RelayIdentity, Send, VERSION,
+    Advance, Answer, Append, Bundle, ClientFrame, Command, ConnectionNonce, CreateChannel, EnvelopeId, Fetch, Forward,
+    Forwarded, Hop, Info, Proof, ReadChannel, RefusedReason, RelayAddress, RelayFrame, RelayIdentity, Send, VERSION,
     forward::{ForwardedAnswer, ForwardedCommand},
     limits::{FORWARD_CLOCK_SECS, PAYLOAD_BYTES_MAX},
+    signed,
     work::{self, Purpose},
 };
 use tokio::net::TcpStream;
@@ -23,6 +25,8 @@ use crate::{
     profile::Profile,
     relay::Relay,
 };
+
+const CHANNEL: [u8; 16] = [5; 16];
 
 /// A client of the relay that forwards.
 struct Client {
@@ -68,6 +72,17 @@ impl Client {
         }
     }
 
+    /// What the other relay answers, by its own clock where ours is off.
+    async fn answered(&mut self, key: &VerifiedForwardKey, command: Command) -> Answer {
+        let mut time = now();
+        loop {
+            match self.sealed(key, time, command.clone()).await {
+                ForwardedAnswer::Clock { time_secs } => time = time_secs,
+                ForwardedAnswer::Answer(answer) => return answer,
+            }
+        }
+    }
+
     /// Seals a command of this time with the work that is asked of strangers, has it carried, and opens what comes back. None
     /// where the relay takes none now.
     async fn sealed_once(
@@ -81,7 +96,7 @@ impl Client {
         match &mut command {
             Command::Send(send) => send.proof = work(Purpose::Send(send.mailbox, send.id)),
             Command::Fetch(fetch) => fetch.proof = work(Purpose::Fetch(fetch.bundle)),
-            other => panic!("{other:?} is not forwarded"),
+            _ => {}
         }
         let (sealed, opener) = sealer.seal(&ForwardedCommand { time_secs, command }).unwrap();
         match self.hop(Hop::Request { sealed: sealed.clone() }).await {
@@ -116,6 +131,10 @@ fn now() -> u64 {
 
 /// A relay that forwards within this machine, and one behind TLS of its own.
 fn relays(folder: &std::path::Path) -> (Relay, Relay) {
+    (between(folder), Relay::new(folder))
+}
+
+fn between(folder: &std::path::Path) -> Relay {
     let between = format!("127.0.0.1:{}", free_port());
     let mut between = Relay::named(folder, "between", &between, &["--tls", "off"]);
     let file = between.folder().join("relay.toml");
@@ -124,7 +143,31 @@ fn relays(folder: &std::path::Path) -> (Relay, Relay) {
     fs::write(&file, configuration.replace("allow_private = false", "allow_private = true")).unwrap();
     assert!(between.terminate());
     between.start();
-    (between, Relay::new(folder))
+    between
+}
+
+/// A relay behind TLS of its own at which somebody has made a channel.
+async fn relay_with_channel(folder: &std::path::Path, writers: &SigningKey) -> Relay {
+    let listen = format!("127.0.0.1:{}", free_port());
+    let mut relay = Relay::named(folder, "target", &listen, &["--tls", "off"]);
+    let address: RelayAddress = relay.address().parse().unwrap();
+    let create = CreateChannel {
+        channel: CHANNEL.into(),
+        owner: [7; 32].into(),
+        verify_key: writers.verifying_key().to_bytes().into(),
+        read_hash: [8; 32].into(),
+        token: None,
+        proof: None,
+    };
+    let mut owner = Client::connect(&address, address.clone()).await;
+    assert_eq!(owner.ask(Command::CreateChannel(create)).await, Answer::Done);
+    assert!(relay.terminate());
+    let file = relay.folder().join("relay.toml");
+    let configuration = fs::read_to_string(&file).unwrap();
+    assert!(configuration.contains("tls = \"off\""));
+    fs::write(&file, configuration.replace("tls = \"off\"", "tls = \"own\"")).unwrap();
+    relay.start();
+    relay
 }
 
 #[tokio::test]
@@ -169,4 +212,42 @@ async fn a_letter_goes_through_two_real_relays() {
         target.inspect()["mailboxes"].as_array().unwrap().iter().map(|m| m["envelope_bytes"].as_u64().unwrap()).sum();
     assert!(held >= PAYLOAD_BYTES_MAX as u64, "it waits for its reader");
     assert_eq!(between.inspect()["mailboxes"].as_array().map(Vec::len), Some(0), "the relay between keeps nothing");
+}
+
+#[tokio::test]
+async fn entries_go_into_a_channel_through_two_real_relays() {
+    let folder = folder();
+    let writers = SigningKey::from_bytes(&[6; 32]);
+    let (between, target) = (between(folder.path()), relay_with_channel(folder.path(), &writers).await);
+    let address: RelayAddress = target.address().parse().unwrap();
+    let mut alice = Client::connect(&between.address().parse().unwrap(), address.clone()).await;
+    let key = alice.key().await;
+    let sign = |bytes: &[u8]| writers.sign(bytes).to_bytes().into();
+    let append = |id: u8| {
+        let (channel, signature) = (CHANNEL.into(), [0; 64].into());
+        let append = Append { channel, generation: 0, id: [id; 16].into(), entry: vec![id; 1_000], signature };
+        Command::Append(Append { signature: sign(&signed::append(address.identity(), &append)), ..append })
+    };
+    let advance = Advance {
+        channel: CHANNEL.into(),
+        generation: 0,
+        id: [2; 16].into(),
+        entry: vec![2; 1_000],
+        next_verify_key: [9; 32].into(),
+        next_read_hash: [9; 32].into(),
+        signature: [0; 64].into(),
+    };
+    let signature = sign(&signed::advance(address.identity(), &advance));
+    let read =
+        ReadChannel { channel: CHANNEL.into(), generation: 0, capability: [8; 32].into(), after: 0, entries_max: 1 };
+    for (command, answer) in [
+        (append(1), Answer::Appended { seq: 1 }),
+        (append(1), Answer::Appended { seq: 1 }),
+        (Command::Advance(Advance { signature, ..advance }), Answer::Appended { seq: 2 }),
+        (append(3), Answer::Stale { generation: 1 }),
+        (Command::ReadChannel(read), Answer::Refused { reason: RefusedReason::Order }),
+    ] {
+        assert_eq!(alice.answered(&key, command).await, answer);
+    }
+    assert_eq!(target.inspect()["channels"][0]["entries"], 2);
 }
