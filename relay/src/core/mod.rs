@@ -11,9 +11,12 @@
 //! in that order. An outcome is handed in only when it is durable, so that no answer can claim more than the disk holds.
 
 mod admission;
+mod awaiting;
 pub(crate) mod channel;
+mod config;
 mod connection;
 mod delivery;
+mod event;
 mod host;
 #[cfg(test)]
 mod random;
@@ -22,253 +25,37 @@ mod subscription;
 mod tokens;
 mod toll;
 mod transit;
+mod turn;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::Bytes;
-use rand_core::CryptoRng;
 use sotto_outer::{
-    Answer, BundleId, CapabilityHash, ClientFrame, Command, ConnectionNonce, Forward, Forwarded, Limits, MailboxKind,
-    ReceiveId, RefusedReason, RelayFrame, Terms, VerifyKey, limits,
+    BundleId, CapabilityHash, ClientFrame, Command, ConnectionNonce, Forward, ReceiveId, RefusedReason, VerifyKey,
+    limits,
 };
 
 pub use admission::{Admission, Pressure, Shed};
 pub(crate) use admission::{BUSY_RETRY_SECS, Work};
+pub(crate) use awaiting::{Asker, Awaiting};
+pub use config::Config;
 pub(crate) use connection::Connection;
+pub use event::{Conn, Context, ForwardOutcome, Input, Origin, Output, Tag, Ticket};
 pub use host::{HostAnswer, HostCommand, HostTicket, Load};
 pub use rate::Rate;
 pub(crate) use rate::Rates;
 pub(crate) use subscription::Subscription;
 pub use toll::Toll;
 pub use transit::Transit;
+pub(crate) use turn::Turn;
 
 use crate::{
-    access::{Identity, Job, Mint, NewKey, Worked},
+    access::{Identity, Job, Worked},
     command,
     storage::{
-        Op, Outcome, Quota,
-        blob::BlobQuota,
-        channel::{ChannelOp, ChannelOutcome, ChannelQuota},
+        Op, Outcome,
+        channel::{ChannelOp, ChannelOutcome},
     },
-    time::Timestamp,
 };
-
-/// A connection, named by whoever holds its socket; a name is never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Conn(pub u64);
-
-/// Where a connection comes from, as a number that is drawn for each address and run of the relay and says nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Origin(pub u64);
-
-/// A storage operation on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
-
-/// What relay nodes call a mailbox among each other: keyed, so that the wire between them carries no id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Tag(pub u64);
-
-/// What happened.
-#[derive(Debug)]
-pub enum Input {
-    /// A client connected.
-    Opened(Conn),
-    /// Its TLS ends at this relay under a public certificate: the proof of identity covers this exporter (RFC 9266).
-    Bound(Conn, Box<[u8; 32]>),
-    /// It comes from where others may come from too: together they have a rate.
-    From(Conn, Origin),
-    /// A client sent a frame.
-    Frame(Conn, ClientFrame),
-    /// A client sent bytes that are no frame.
-    Malformed(Conn),
-    /// A connection is gone.
-    Closed(Conn),
-    /// A storage operation is done, and durable.
-    Stored(Ticket, Outcome),
-    /// Another relay has answered, or could not be asked.
-    Forwarded(Ticket, ForwardOutcome),
-    /// A command came through another relay: a connection that is greeted already and asks once. Its nonce is the hash of the
-    /// ciphertext that brought it.
-    OpenedByForward(Conn, ConnectionNonce),
-    /// A job is done.
-    Worked(Ticket, Worked),
-    /// Another node stored something for a mailbox.
-    Woken(Tag),
-    /// The host asks something.
-    Host(HostTicket, HostCommand),
-    /// Some seconds went by: sweep, and try again what failed.
-    Tick,
-}
-
-/// What to do.
-#[derive(Debug)]
-pub enum Output {
-    /// Apply an operation; hand its outcome back with this ticket.
-    Store(Ticket, Op),
-    /// Do what takes long elsewhere; hand the result back with this ticket.
-    Job(Ticket, Job),
-    /// Send a frame.
-    Reply(Conn, RelayFrame),
-    /// Ask another relay; hand what it says back with this ticket.
-    Forward(Ticket, Forward),
-    /// Send one encoded frame to many. To each connection they go in the order in which they came out.
-    Broadcast {
-        /// Each once.
-        readers: Vec<Conn>,
-        /// A [`RelayFrame::Entry`].
-        frame: Bytes,
-    },
-    /// Tell other nodes that something was stored for a mailbox that nobody reads here. A hint: it may be lost.
-    Wake(Tag),
-    /// Answer the host.
-    Host(HostTicket, HostAnswer),
-    /// Close a connection, after what was replied before.
-    Close(Conn),
-}
-
-/// How asking another relay went.
-#[derive(Debug)]
-pub enum ForwardOutcome {
-    /// It answered.
-    Forwarded(Forwarded),
-    /// It cannot be reached, or answers as no relay does.
-    Unreachable {
-        /// When to try again, in seconds.
-        retry_after_secs: u32,
-    },
-    /// It, or this relay, has too much to do.
-    Busy {
-        /// When to try again, in seconds.
-        retry_after_secs: u32,
-    },
-}
-
-/// What a call may use of the world.
-pub struct Context<'a> {
-    /// The time.
-    pub now: Timestamp,
-    /// The generator; no state of it is kept.
-    pub rng: &'a mut dyn CryptoRng,
-}
-
-/// The numbers a host may choose.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where clients reach this relay ([`sotto_outer::RelayAddress::place`]); empty is nowhere, and no client believes it.
-    pub place: Vec<u8>,
-    /// What `info` tells.
-    pub limits: Limits,
-    /// What it asks, as far as that does not change while it runs.
-    pub terms: Terms,
-    /// Envelopes a contact mailbox holds.
-    pub contact_envelopes_max: u32,
-    /// Mailboxes a connection may create.
-    pub create_rate: Rate,
-    /// Envelopes that may be sent under one capability.
-    pub send_rate: Rate,
-    /// Envelopes that a connection may send.
-    pub connection_send_rate: Rate,
-    /// Times that a connection may ask who this relay is: each is a signature.
-    pub info_rate: Rate,
-    /// Wrong signatures of entries that a connection may have checked.
-    pub wrong_signature_rate: Rate,
-    /// Reads of channels by a connection.
-    pub channel_read_rate: Rate,
-    /// Mailboxes a connection may subscribe.
-    pub subscribe_rate: Rate,
-    /// Publishes and deletes of a connection.
-    pub publish_rate: Rate,
-    /// Bundle fetches of a connection.
-    pub fetch_rate: Rate,
-    /// Fetches of one bundle that get a one-time part.
-    pub pair_rate: Rate,
-    /// Whether commands are carried to other relays.
-    pub forwards: bool,
-    /// Forwards of a connection.
-    pub forward_rate: Rate,
-    /// What a channel may hold.
-    pub channel_quota: ChannelQuota,
-    /// Creations, commits and deletions of blobs by a connection.
-    pub blob_rate: Rate,
-    /// What this relay keeps of blobs; none where it keeps no blobs.
-    pub blobs: Option<BlobQuota>,
-    /// When load is shed.
-    pub admission: Admission,
-    /// What all connections from one place may make, and bundles that they may fetch, together.
-    pub origin_rate: Rate,
-    /// Payload bytes on their way to all readers; beyond them a reader gets one envelope of the largest size at a time.
-    pub transit_bytes_max: usize,
-    /// Work asked for what anyone may do.
-    pub toll: Toll,
-    /// Whether keys for tokens are made and tokens given.
-    pub gives_tokens: bool,
-    /// What signs credentials, where the host mints them.
-    pub mint: Option<Mint>,
-    /// Times that a connection may ask for tokens.
-    pub token_rate: Rate,
-    /// Keys the tags; nodes that share a store share it.
-    pub wake_key: [u8; 32],
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            place: Vec::new(),
-            limits: Limits {
-                mailbox_envelopes_max: limits::MAILBOX_ENVELOPES_MAX,
-                mailbox_bytes_max: limits::MAILBOX_BYTES_MAX,
-                envelope_ttl_secs: limits::ENVELOPE_TTL_SECS,
-            },
-            terms: Terms::default(),
-            contact_envelopes_max: limits::CONTACT_MAILBOX_ENVELOPES_MAX,
-            create_rate: Rate { burst: 256, interval_millis: 1_000 },
-            send_rate: Rate { burst: 4_000, interval_millis: 2 },
-            connection_send_rate: Rate { burst: 8_000, interval_millis: 1 },
-            info_rate: Rate { burst: 8, interval_millis: 10_000 },
-            wrong_signature_rate: Rate { burst: 64, interval_millis: 1_000 },
-            channel_read_rate: Rate { burst: 512, interval_millis: 20 },
-            subscribe_rate: Rate { burst: 16_384, interval_millis: 20 },
-            publish_rate: Rate { burst: 256, interval_millis: 500 },
-            fetch_rate: Rate { burst: 64, interval_millis: 1_000 },
-            pair_rate: Rate {
-                burst: limits::BUNDLE_FETCH_BURST,
-                interval_millis: limits::BUNDLE_FETCH_INTERVAL_SECS as u64 * 1_000,
-            },
-            forwards: true,
-            forward_rate: Rate { burst: 128, interval_millis: 50 },
-            channel_quota: ChannelQuota::default(),
-            blob_rate: Rate { burst: 64, interval_millis: 1_000 },
-            blobs: Some(BlobQuota::default()),
-            admission: Admission::default(),
-            origin_rate: Rate { burst: 2_000, interval_millis: 250 },
-            transit_bytes_max: 256 * 1024 * 1024,
-            toll: Toll::NONE,
-            gives_tokens: false,
-            mint: None,
-            token_rate: Rate { burst: 8, interval_millis: 10_000 },
-            wake_key: [0; 32],
-        }
-    }
-}
-
-impl Config {
-    pub(crate) const fn quota(&self) -> Quota {
-        Quota {
-            pairwise_envelopes_max: self.limits.mailbox_envelopes_max,
-            contact_envelopes_max: self.contact_envelopes_max,
-            bytes_max: self.limits.mailbox_bytes_max,
-        }
-    }
-
-    /// Envelopes a mailbox of this kind holds.
-    pub const fn envelopes_max(&self, kind: MailboxKind) -> u32 {
-        match kind {
-            MailboxKind::Pairwise => self.limits.mailbox_envelopes_max,
-            MailboxKind::Contact => self.contact_envelopes_max,
-        }
-    }
-}
 
 /// The relay's rules and all they remember between calls. Nothing here must survive a restart.
 #[derive(Debug)]
@@ -296,82 +83,6 @@ pub struct Core {
     pressure: Pressure,
     shed: Shed,
     sweeping_channels: bool,
-}
-
-/// Who is to be answered: one request of one connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asker {
-    pub(crate) conn: Conn,
-    pub(crate) request: u32,
-}
-
-/// What an outcome of storage is waited for with.
-#[derive(Debug)]
-pub(crate) enum Awaiting {
-    /// `create` of a mailbox or channel, and `rotate`, `delete` or `publish` once they are checked.
-    Done(Asker),
-    Send(command::send::Awaiting),
-    Ephemeral(command::send::Awaiting),
-    Subscriber(command::subscribe::AwaitingOwners),
-    Lease(command::subscribe::AwaitingLease),
-    Ack(command::ack::Awaiting),
-    Rotate(command::rotate::Awaiting),
-    Deleter(command::delete::AwaitingOwner),
-    Delete(command::delete::Awaiting),
-    Fetch(command::fetch::Awaiting),
-    Block(command::block::Awaiting),
-    /// `blob create` and `blob commit`.
-    BlobState(Asker),
-    BlobSweep,
-    Next(subscription::Reader),
-    Writer(command::channel_append::AwaitingKey),
-    Append(command::channel_append::Awaiting),
-    ChannelRead(Asker),
-    Listener(command::channel_subscribe::Awaiting),
-    Closer(command::channel_close::Awaiting),
-    Page(channel::Page),
-    Sweep,
-    ChannelSweep,
-    /// The keys that are stored.
-    TokenKeys,
-    /// A key that is being made, then stored.
-    NewKey(tokens::NewKeyOf),
-    KeptKey(tokens::NewKeyOf, NewKey),
-    /// Tokens that were counted and are being signed.
-    Counted(command::token::Awaiting),
-    Signed(Asker),
-    /// A token that is being checked, and what it buys.
-    Shown(tokens::Shown),
-}
-
-/// One call of [`Core::handle`]: what it may use, and what has come out so far.
-pub(crate) struct Turn<'a> {
-    pub(crate) now: Timestamp,
-    pub(crate) rng: &'a mut dyn CryptoRng,
-    outputs: Vec<Output>,
-}
-
-impl Turn<'_> {
-    pub(crate) fn answer(&mut self, asker: Asker, answer: Answer) {
-        let Asker { conn, request } = asker;
-        self.outputs.push(Output::Reply(conn, RelayFrame::Answer { request, answer }));
-    }
-
-    pub(crate) fn refuse(&mut self, asker: Asker, reason: RefusedReason) {
-        self.answer(asker, Answer::Refused { reason });
-    }
-
-    pub(crate) fn reply(&mut self, conn: Conn, frame: RelayFrame) {
-        self.outputs.push(Output::Reply(conn, frame));
-    }
-
-    pub(crate) fn broadcast(&mut self, readers: Vec<Conn>, frame: Bytes) {
-        self.outputs.push(Output::Broadcast { readers, frame });
-    }
-
-    pub(crate) fn wake(&mut self, tag: Tag) {
-        self.outputs.push(Output::Wake(tag));
-    }
 }
 
 impl Core {
@@ -658,40 +369,5 @@ impl Core {
         self.awaiting.insert(ticket, awaiting);
         turn.outputs.push(Output::Store(ticket, op));
         ticket
-    }
-}
-
-impl Awaiting {
-    /// Payload bytes that are held until the outcome comes.
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Send(awaiting) | Self::Ephemeral(awaiting) => awaiting.bytes(),
-            Self::Writer(awaiting) => awaiting.bytes(),
-            Self::Append(awaiting) => awaiting.bytes(),
-            Self::Shown(shown) => shown.then.bytes(),
-            Self::Done(_)
-            | Self::TokenKeys
-            | Self::NewKey(_)
-            | Self::KeptKey(..)
-            | Self::Counted(_)
-            | Self::Signed(_)
-            | Self::Subscriber(_)
-            | Self::Lease(_)
-            | Self::Ack(_)
-            | Self::Rotate(_)
-            | Self::Deleter(_)
-            | Self::Delete(_)
-            | Self::Fetch(_)
-            | Self::Block(_)
-            | Self::Next(_)
-            | Self::ChannelRead(_)
-            | Self::Listener(_)
-            | Self::Closer(_)
-            | Self::Page(_)
-            | Self::Sweep
-            | Self::ChannelSweep
-            | Self::BlobState(_)
-            | Self::BlobSweep => 0,
-        }
     }
 }
