@@ -4,10 +4,12 @@
 //! What is to be signed is durable before it leaves, and so is which mailbox a token is for: whoever crashes in between asks for
 //! the same again.
 
+use std::collections::BTreeSet;
+
 use sotto_crypto::{Blinding, TokenKey};
 use sotto_outer::{
     Answer, Command, ListedKey, Proof, RefusedReason, RelayIdentity, ShownToken, SignTokens, SignedTokens, Terms,
-    TokenPurpose, TokenRequest, Tokens, limits::TOKENS_MAX, work::Purpose,
+    TokenKeyId, TokenPurpose, TokenRequest, Tokens, limits::TOKENS_MAX, work::Purpose,
 };
 
 use crate::{
@@ -33,6 +35,8 @@ const RETRY_SECS_MAX: u64 = 3_600;
 const DENIALS_MAX: u32 = 2;
 /// Tokens that a relay may turn away in a row on one connection.
 const REFUSALS_MAX: u8 = 3;
+/// Keys that a relay has at a time: for each purpose that of this week and of the last.
+const KEYS_MAX: usize = 2 * TokenPurpose::ALL.len();
 
 type Result<T> = std::result::Result<T, RowsError>;
 
@@ -67,7 +71,8 @@ impl Work<'_> {
     }
 
     fn is_listed(&self, relay: &RelayIdentity, token: &ShownToken) -> bool {
-        self.reading_terms(relay).is_some_and(|terms| terms.token_keys.contains(&token.key()))
+        let lists = |terms: &Terms| terms.token_keys.len() <= KEYS_MAX && terms.token_keys.contains(&token.key());
+        self.reading_terms(relay).is_some_and(lists)
     }
 
     /// What the `create` of this mailbox shows. A token is its own from then on: a repeat shows the same one.
@@ -206,9 +211,14 @@ impl Work<'_> {
         let terms = &self.memory.lines.get(&Line::admission(*relay))?.terms;
         let week = self.now.secs() / WEEK_SECS;
         let near = |key: &TokenKey| u64::from(key.week()).abs_diff(week) <= 1;
-        let read = keys.iter().filter_map(|listed| TokenKey::read(listed).ok().map(|key| (key, listed.clone())));
-        let good = read.filter(|(key, _)| key.purpose() == TokenPurpose::Mailbox && near(key));
-        good.filter(|(key, _)| terms.token_keys.contains(key.id())).max_by_key(|(key, _)| key.week())
+        let read = keys.iter().map(|listed| TokenKey::read(listed).ok().map(|key| (key, listed.clone())));
+        let read = read.collect::<Option<Vec<_>>>()?;
+        let kinds = read.iter().map(|(key, _)| (key.purpose(), key.week(), *key.id())).collect::<Vec<_>>();
+        if !is_all_that_is_signed(&kinds, &terms.token_keys) {
+            return None;
+        }
+        let good = read.into_iter().filter(|(key, _)| key.purpose() == TokenPurpose::Mailbox && near(key));
+        good.max_by_key(|(key, _)| key.week())
     }
 
     /// The batch that was asked for under this key and not answered, or a new one.
@@ -350,6 +360,32 @@ impl Work<'_> {
     }
 }
 
+/// Whether keys are one for each purpose and week, and the signed terms list those and no others: among many that it signs
+/// for, a relay could give each client a key of its own, and know it again by that.
+fn is_all_that_is_signed(keys: &[(TokenPurpose, u32, TokenKeyId)], signed: &[TokenKeyId]) -> bool {
+    let kinds = keys.iter().map(|(purpose, week, _)| (purpose, week)).collect::<BTreeSet<_>>();
+    let ids = keys.iter().map(|(_, _, id)| id).collect::<BTreeSet<_>>();
+    let is_one_each = kinds.len() == keys.len() && ids.len() == keys.len() && keys.len() <= KEYS_MAX;
+    is_one_each && signed.len() == keys.len() && signed.iter().collect::<BTreeSet<_>>() == ids
+}
+
 fn shown(token: &SecretBytes) -> Result<ShownToken> {
     ShownToken::try_from(token.as_slice()).map_err(|_| RowsError("a token is damaged".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_that_signs_for_more_keys_than_it_has_gets_no_credential() {
+        use TokenPurpose::{Blob, Mailbox};
+        let id = |fill: u8| TokenKeyId::from([fill; 32]);
+        let (this, last, blob) = ((Mailbox, 8, id(1)), (Mailbox, 7, id(2)), (Blob, 8, id(3)));
+        assert!(is_all_that_is_signed(&[this, last, blob], &[id(3), id(1), id(2)]));
+        assert!(!is_all_that_is_signed(&[this], &[id(1), id(2)]), "others are signed for, for others");
+        assert!(!is_all_that_is_signed(&[this, last], &[id(1)]), "one is not signed for");
+        assert!(!is_all_that_is_signed(&[this, (Mailbox, 8, id(2))], &[id(1), id(2)]), "two of one week");
+        assert!(!is_all_that_is_signed(&[this, last], &[id(1), id(1)]));
+    }
 }

@@ -142,8 +142,20 @@ async fn connect(place: &Place) -> Result<Anybody, Gone> {
 
 async fn reader(place: &Place, owner: &Owner) -> Result<Anybody, Gone> {
     let mut client = connect(place).await?;
-    client.make_and_read(owner).await?;
+    assert_eq!(ask(&mut client, owner.create()).await?, Answer::Done);
+    let subscribe = owner.subscribe(&client);
+    let Answer::Subscribed(_) = ask(&mut client, subscribe).await? else { panic!("not subscribed") };
     Ok(client)
+}
+
+/// Asks as clients do: again when it is time to, where the relay has too much to do.
+async fn ask(client: &mut Anybody, command: sotto_outer::Command) -> Result<Answer, Gone> {
+    loop {
+        match client.ask(command.clone()).await? {
+            Answer::Busy { retry_after_secs } => sleep(Duration::from_secs(retry_after_secs.into())).await,
+            answer => return Ok(answer),
+        }
+    }
 }
 
 /// Of the sends that were begun between two times.
