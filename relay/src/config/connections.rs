@@ -55,7 +55,7 @@ impl Section for Connections {
         format!(
             "# Connections at a time; beyond, they are closed at once. 0: as many as files may be open (`ulimit -Hn`), less 256.
 max = {max}
-# Seconds after which a quiet client is asked whether it is still there. The system asks its system each minute anyway, which
+# Seconds after which a quiet client is asked whether it is still there. The system asks its system each minute or two anyway, which
 # holds paths open. Lower it below what a proxy before the relay bears of quiet: each ping costs some CPU.
 ping_secs = {ping_secs}
 "

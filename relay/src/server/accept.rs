@@ -27,7 +27,7 @@ use tokio::{
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use tower_service::Service;
 
-use super::{Metrics, callers::Callers, certificate::ACME_ALPN, proxy};
+use super::{Metrics, callers::Callers, certificate::ACME_ALPN, proxy, sockets::probe_when_quiet};
 use crate::core::Origin;
 
 /// How long a connection may take until HTTP can be spoken on it.
@@ -82,6 +82,7 @@ impl Rules {
             return Err(io::ErrorKind::ConnectionRefused.into());
         };
         stream.set_nodelay(true)?;
+        probe_when_quiet(&stream)?;
         let peer = stream.peer_addr()?.ip();
         // A proxy that speaks for itself has no rate: it looks whether the relay lives.
         let caller = if self.callers.trusts(peer) { proxy::read(&mut stream).await? } else { Some(peer) };

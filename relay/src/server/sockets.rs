@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    ops::RangeInclusive,
     time::Duration,
 };
 
@@ -11,19 +12,19 @@ use nix::sys::{
     socket::{setsockopt, sockopt::Ipv6V6Only},
 };
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::StartError;
 
 /// Connections that wait to be accepted: all clients of a house come back at once after a restart.
 const BACKLOG: u32 = 4_096;
-/// Silence after which the system asks a client's for a sign of life (RFC 9293 §3.8.4). What stands between learns so, too,
-/// that the connection is in use.
-const PROBE_AFTER: Duration = Duration::from_secs(60);
+/// Silence after which the system asks a client's for a sign of life (RFC 9293 §3.8.4), in seconds; each connection has its own.
+/// What stands between learns so, too, that the connection is in use.
+const PROBE_AFTER_SECS: RangeInclusive<u64> = 60..=120;
 /// How often it asks then.
 const PROBE_EVERY: Duration = Duration::from_secs(15);
 /// Probes without an answer after which the connection has ended.
-const PROBES: u32 = 4;
+const PROBES: u32 = 8;
 /// Files kept for the database, the log, and what else is not a connection.
 const FILES_RESERVED: u64 = 256;
 
@@ -41,11 +42,18 @@ pub(super) fn listen(address: SocketAddr, ipv6_only: bool) -> Result<TcpListener
     if ipv6_only {
         setsockopt(&socket, Ipv6V6Only, &true).map_err(|error| failed(error.into()))?;
     }
-    // Whoever is accepted inherits it.
-    let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY).with_retries(PROBES);
-    SockRef::from(&socket).set_tcp_keepalive(&probes).map_err(failed)?;
     socket.bind(address).map_err(failed)?;
     socket.listen(BACKLOG).and_then(tokio::net::TcpListener::into_std).map_err(failed)
+}
+
+/// Has the system find out whether a quiet client is still there.
+///
+/// Not all at the same time: thousands that came at once would be asked at once, more than a queue of packets holds, and the
+/// living among them would be taken for dead.
+pub(super) fn probe_when_quiet(stream: &TcpStream) -> io::Result<()> {
+    let after = Duration::from_secs(rand::random_range(PROBE_AFTER_SECS));
+    let probes = TcpKeepalive::new().with_time(after).with_interval(PROBE_EVERY).with_retries(PROBES);
+    SockRef::from(stream).set_tcp_keepalive(&probes)
 }
 
 /// As many connections as files may be open, less a reserve. Lifts the limit to what the system allows.
