@@ -22,14 +22,15 @@ use rcgen::{
     BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, PublicKeyData, SignatureAlgorithm,
 };
 use rustls::{
-    ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime},
+    ClientConfig, ServerConfig,
+    pki_types::{PrivatePkcs8KeyDer, ServerName},
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector, server::TlsStream};
+
+use crate::blobs_client::Anyone;
 
 const TOKEN: &str = "bm9ib2R5IGd1ZXNzZXMgdGhpcw";
 /// The identifier of a challenge's extension, 1.3.6.1.5.5.7.1.31 (RFC 8737 §3).
@@ -139,6 +140,7 @@ impl Authority {
             .with_safe_default_protocol_versions()
             .unwrap()
             .dangerous()
+            // A challenge is signed by nobody.
             .with_custom_certificate_verifier(Arc::new(Anyone))
             .with_no_client_auth();
         config.alpn_protocols = vec![b"acme-tls/1".to_vec()];
@@ -296,45 +298,6 @@ impl axum::serve::Listener for TlsListener {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
-    }
-}
-
-/// Whoever answers is looked at: a challenge is signed by nobody.
-#[derive(Debug)]
-struct Anyone;
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _leaf: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
     }
 }
 

@@ -260,7 +260,7 @@ pub(crate) fn name() -> ServerName<'static> {
 
 /// Believes every certificate.
 #[derive(Debug)]
-struct Anyone;
+pub(crate) struct Anyone;
 
 impl ServerCertVerifier for Anyone {
     fn verify_server_cert(
