@@ -78,6 +78,7 @@ fn let_in(core: &mut Core, turn: &mut Turn<'_>, asker: Asker) -> Result<(), u32>
     if !core.has_room_for_a_job() {
         return Err(core::BUSY_RETRY_SECS);
     }
+    core.take_from_origin(turn.now, asker.conn)?;
     let Some(connection) = core.connections.get_mut(&asker.conn) else { return Ok(()) };
     connection.tokens.take(turn.now, core.config.token_rate, 1)
 }

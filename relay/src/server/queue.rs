@@ -102,6 +102,8 @@ impl<T> Receiver<T> {
             if state.is_sender_gone {
                 return Poll::Ready(None);
             }
+            // What it grew to goes back: it may be quiet for long.
+            self.taken = VecDeque::new();
             match &mut state.reader {
                 Some(reader) => reader.clone_from(cx.waker()),
                 none @ None => *none = Some(cx.waker().clone()),

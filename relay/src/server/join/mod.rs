@@ -119,8 +119,9 @@ impl Join {
     /// Makes a credential for whom the issuer names.
     async fn end(&self, returned: Returned, browser: Option<&str>) -> Result<Response, JoinError> {
         let (state, browser) = returned.state.as_deref().zip(browser).ok_or(JoinError::Stale)?;
-        let login = self.logins.end(state, browser, self.clock.now()).ok_or(JoinError::Stale)?;
+        // Before the login is used up: who hears `busy` may try again with it.
         let _room = self.room.try_acquire().map_err(|_| JoinError::Busy)?;
+        let login = self.logins.end(state, browser, self.clock.now()).ok_or(JoinError::Stale)?;
         if !self.issuer.has_sent(returned.issuer.as_deref()).await? {
             return Err(JoinError::Code);
         }
